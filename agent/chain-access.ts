@@ -1,0 +1,87 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { SharedMemory } from '../src/ports/memory/memory.ts'
+import { readAs } from '../src/ports/memory/typed.ts'
+import { type ChainInfo, ChainInfoSchema, HeadSchema } from '../src/protocol/chain.ts'
+import { FleetError } from '../src/protocol/errors.ts'
+import { keys } from '../src/protocol/keys.ts'
+import type { Rpc } from './dex/rpc.ts'
+
+export interface ChainAccess {
+  /** The chain as shared memory describes it now; waits until it is described. */
+  chain(): Promise<ChainInfo>
+  /** A connection to that chain, kept open; opened anew when another chain instance takes its place. */
+  rpc(): Promise<Rpc>
+  close(): void
+}
+
+export interface ChainAccessOptions {
+  memory: SharedMemory
+  /** `openRpc` of dex/rpc.ts, handed in so that agents without a chain load nothing of it. */
+  openRpc(url: string): Promise<Rpc>
+  /** The secret `rpc-url`, for a chain whose description has no URL. */
+  rpcUrl?: () => Promise<string>
+  /** Ends all waiting. */
+  signal: AbortSignal
+}
+
+const LOOK_AGAIN_MS = 250
+
+export function openChainAccess({ memory, openRpc, rpcUrl, signal }: ChainAccessOptions): ChainAccess {
+  let open: { instance: string; rpc: Promise<Rpc> } | undefined
+
+  const chain = async (): Promise<ChainInfo> => {
+    for (;;) {
+      const known = await readAs(memory, keys.chain, ChainInfoSchema)
+      if (known) return known.value
+      if (signal.aborted) throw ended()
+      await pause(LOOK_AGAIN_MS, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  const close = (): void => {
+    // A connection that never came up has nothing to close.
+    open?.rpc.then((rpc) => rpc.close()).catch(() => undefined)
+    open = undefined
+  }
+
+  const rpc = async (): Promise<Rpc> => {
+    const info = await chain()
+    if (open?.instance === info.chainInstance) return open.rpc
+    close()
+    const url = info.url ?? (await rpcUrl?.())
+    if (url === undefined) throw noUrl()
+    const opening = { instance: info.chainInstance, rpc: openRpc(url) }
+    opening.rpc.catch(() => {
+      if (open === opening) open = undefined
+    })
+    open = opening
+    return opening.rpc
+  }
+
+  return { chain, rpc, close }
+}
+
+/**
+ * The newest block that the bot has worked through on this chain instance; null when none is known. It may lag the
+ * chain: it can only let a trade live too long, and what decides on money asks the node.
+ */
+export async function knownHead(memory: SharedMemory, chainInstance: string): Promise<number | null> {
+  const head = await readAs(memory, keys.head, HeadSchema)
+  return head?.value.chainInstance === chainInstance ? head.value.number : null
+}
+
+/** The chain instance that is there now; null before there is one. */
+export async function knownInstance(memory: SharedMemory): Promise<string | null> {
+  return (await readAs(memory, keys.chain, ChainInfoSchema))?.value.chainInstance ?? null
+}
+
+const ended = (): FleetError =>
+  new FleetError('chain_unreachable', 'the agent ended while it waited for the chain', {
+    remedy: 'Start the fleet again; the sandbox, or up --chain URL, describes the chain.',
+    transient: true,
+  })
+
+const noUrl = (): FleetError =>
+  new FleetError('config_invalid', 'the chain has no URL that this agent may use', {
+    remedy: 'Start the fleet with --chain URL or --chain @FILE; roles that reach the chain are handed it as a secret.',
+  })

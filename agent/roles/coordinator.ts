@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { listAs, readAs } from '../../src/ports/memory/typed.ts'
+import { keys } from '../../src/protocol/keys.ts'
+import { HashSchema } from '../../src/protocol/schemas.ts'
+import { type BusMessage, stageRole, type Task, type TaskResult } from '../../src/protocol/task.ts'
+import type { Opportunity } from '../../src/protocol/trade.ts'
+import { knownHead, knownInstance } from '../chain-access.ts'
+import type { Role, RoleContext, RoleTool } from '../role.ts'
+import { advance, begin, pending, type Step } from '../workflow.ts'
+import { WorkflowSchema } from '../workflow-state.ts'
+import { keepBooks } from './bookkeeping.ts'
+import { unlockPools } from './pool-locks.ts'
+import { tradeView } from './trade-view.ts'
+
+/** A workflow whose results stop coming is forgotten after this; one that ended stays a while, to know its duplicates. */
+const RUNNING_TTL_MS = 3_600_000
+const ENDED_TTL_MS = 600_000
+
+export function coordinator(): Role {
+  return {
+    name: 'coordinator',
+    tools: [workflowStatus],
+    prefetch: 8,
+    receive: (message, _, context) => receive(message, context),
+  }
+}
+
+/**
+ * Moves one trade by one message. The workflow is changed by compare-and-set first; what follows from it is done after,
+ * and is done again when the message comes again, so that dying between the two loses nothing.
+ */
+async function receive(message: BusMessage, context: RoleContext): Promise<void> {
+  if (message.kind === 'task') return context.log('warn', `dropped ${message.taskId}: a coordinator takes no task`)
+  const of = message.kind === 'result' ? message.chainInstance : message.opportunity.chainInstance
+  const instance = await knownInstance(context.memory)
+  if (instance !== null && of !== instance) {
+    return context.log('info', `dropped a ${message.kind} of another chain instance (${of})`)
+  }
+  if (message.kind === 'opportunity') return open(message.opportunity, message.traceparent, context)
+  await apply(message, context)
+}
+
+async function open(opportunity: Opportunity, traceparent: string, context: RoleContext): Promise<void> {
+  const key = keys.workflow(opportunity.id)
+  const first = begin({ opportunity, traceparent, live: context.live })
+  const opened = await context.memory.write(key, first.workflow, { expect: 'absent', ttlMs: RUNNING_TTL_MS })
+  if (opened !== undefined) return publish(first.emits, context)
+  const known = await readAs(context.memory, key, WorkflowSchema)
+  if (known && known.value.applied === null) await publish(pending(known.value), context)
+}
+
+async function apply(result: TaskResult, context: RoleContext): Promise<void> {
+  const step = await move(result, context)
+  if (!step || step.kind === 'ignored') return context.log('debug', `ignored ${result.taskId}: it is not awaited`)
+  // What was executed uses its pools no more; its review does not need them.
+  if (step.ended || (result.stage === 'execute' && result.outcome === 'ok')) await freePools(step, context)
+  await publish(step.emits, context)
+  await keepBooks(step, result, context)
+  if (!step.ended) return
+  context.log('info', `${step.ended.state}${step.ended.reason ? `: ${step.ended.reason}` : ''}: ${result.workflowId}`)
+}
+
+async function freePools({ workflow }: Step, { memory }: RoleContext): Promise<void> {
+  if (workflow.plan) await unlockPools(memory, workflow.id, workflow.opportunity)
+}
+
+/** Changes the workflow until no other coordinator came between; undefined when there is none (any more). */
+async function move(result: TaskResult, { memory }: RoleContext): Promise<Step | undefined> {
+  const key = keys.workflow(result.workflowId)
+  const head = await knownHead(memory, result.chainInstance)
+  for (;;) {
+    const current = await readAs(memory, key, WorkflowSchema)
+    if (!current) return undefined
+    const step = advance(current.value, result, head)
+    if (step.kind !== 'applied') return step
+    const ttlMs = step.ended ? ENDED_TTL_MS : RUNNING_TTL_MS
+    const written = await memory.write(key, step.workflow, { expect: current.version, ttlMs })
+    if (written !== undefined) return step
+  }
+}
+
+async function publish(tasks: readonly Task[], { bus }: RoleContext): Promise<void> {
+  for (const task of tasks) await bus.publish(stageRole(task.stage), task)
+}
+
+const workflowStatus: RoleTool = {
+  name: 'workflow_status',
+  description:
+    'Where a trade is: its stage, attempt, figures and why. Without an id all that are remembered, newest last.',
+  input: z.object({ id: HashSchema.optional() }),
+  async run({ id }, { memory, chain }) {
+    const known = id
+      ? [await readAs(memory, keys.workflow(id as string), WorkflowSchema)].flatMap((w) => (w ? [w.value] : []))
+      : await listAs(memory, keys.workflows, WorkflowSchema)
+    const { tokens } = await chain()
+    const sorted = known.toSorted((a, b) => a.startedAt.localeCompare(b.startedAt))
+    return { workflows: sorted.slice(-100).map((workflow) => tradeView(workflow, tokens)) }
+  },
+}

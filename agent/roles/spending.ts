@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import type { SharedMemory } from '../../src/ports/memory/memory.ts'
+import { update } from '../../src/ports/memory/typed.ts'
+import type { Limits } from '../../src/protocol/fleet.ts'
+import { RawSchema } from '../../src/protocol/schemas.ts'
+import type { Verdict } from '../../src/protocol/trade.ts'
+import type { Raw } from '../../src/protocol/units.ts'
+
+/** The loans of one executor's last hour. Key `spending/CHAIN/ADDRESS`. */
+export const SpendingSchema = z.array(z.object({ id: z.string(), atMs: z.number(), inputRaw: RawSchema }))
+export type Spending = z.output<typeof SpendingSchema>
+
+const HOUR_MS = 3_600_000
+
+/** Adds a loan to the hour's unless that would pass the limit. The same id is added once. */
+export function spend(
+  spending: Spending,
+  loan: { id: string; atMs: number; inputRaw: Raw },
+  limits: Pick<Limits, 'maxInputRawPerHour'>,
+): { spending: Spending } | { refused: string } {
+  const hour = spending.filter((spent) => spent.atMs > loan.atMs - HOUR_MS)
+  if (hour.some((spent) => spent.id === loan.id)) return { spending: hour }
+  const sum = hour.reduce((total, spent) => total + spent.inputRaw, 0n)
+  const { maxInputRawPerHour: max } = limits
+  if (sum + loan.inputRaw > max) {
+    return { refused: `limit maxInputRawPerHour: ${sum} of this hour and ${loan.inputRaw} are above ${max}` }
+  }
+  return { spending: [...hour, loan] }
+}
+
+/**
+ * Reserves a loan before it is signed; what is not sent in the end stays reserved for its hour.
+ * @returns the rule and its figures when it is refused
+ */
+export async function reserve(
+  memory: SharedMemory,
+  key: string,
+  loan: { id: string; inputRaw: Raw },
+  limits: Limits,
+): Promise<string | undefined> {
+  let refused: string | undefined
+  await update(
+    memory,
+    key,
+    SpendingSchema,
+    (current) => {
+      const next = spend(current ?? [], { ...loan, atMs: Date.now() }, limits)
+      refused = 'refused' in next ? next.refused : undefined
+      return 'refused' in next ? undefined : next.spending
+    },
+    HOUR_MS,
+  )
+  return refused
+}
+
+/** Limits of one transaction. @returns the rule that is broken, with its figures */
+export function limitBroken(verdict: Verdict, limits: Limits, feePerGasWei: bigint): string | undefined {
+  const { plan, gasLimit } = verdict.tx
+  if (plan.sizeRaw > limits.maxInputRawPerTrade) {
+    return `limit maxInputRawPerTrade: the loan ${plan.sizeRaw} is above ${limits.maxInputRawPerTrade}`
+  }
+  if (gasLimit > limits.maxGasPerTrade) {
+    return `limit maxGasPerTrade: the gas limit ${gasLimit} is above ${limits.maxGasPerTrade}`
+  }
+  if (feePerGasWei > limits.maxFeePerGasWei) {
+    return `limit maxFeePerGasWei: the next block asks ${feePerGasWei}, above ${limits.maxFeePerGasWei}`
+  }
+  return undefined
+}

@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { AbiCoder, type InterfaceAbi, type JsonFragment, type ParamType } from 'ethers'
+import { z } from 'zod'
+import { FleetError } from '../../src/protocol/errors.ts'
+import { parse } from '../../src/protocol/json.ts'
+import type { Address, Hex } from '../../src/protocol/units.ts'
+
+const AbiEntry = z.looseObject({ type: z.string(), inputs: z.array(z.looseObject({ type: z.string() })).optional() })
+const ArtefactSchema = z.object({
+  abi: z.array(AbiEntry),
+  bytecode: z.custom<Hex>((text) => typeof text === 'string' && text.startsWith('0x')),
+  /** Library name to the byte offsets where its address goes. */
+  links: z.record(z.string(), z.array(z.int())),
+})
+const FileSchema = z.object({ key: z.string(), contracts: z.record(z.string(), ArtefactSchema) })
+
+/** What agent/sandbox/artefacts.mjs wrote: the contracts that the sandbox deploys, by name. */
+export class Artefacts {
+  readonly #contracts: z.output<typeof FileSchema>['contracts']
+
+  constructor(contracts: z.output<typeof FileSchema>['contracts']) {
+    this.#contracts = contracts
+  }
+
+  abi(name: string): InterfaceAbi {
+    return this.#named(name).abi as JsonFragment[]
+  }
+
+  /** Bytecode with its libraries linked in, and the constructor's arguments behind it. */
+  deployment(name: string, args: readonly unknown[] = [], libraries: Readonly<Record<string, Address>> = {}): Hex {
+    const { abi, bytecode, links } = this.#named(name)
+    const digits = bytecode.slice(2).split('')
+    for (const [library, places] of Object.entries(links)) {
+      const at = libraries[library]
+      if (at === undefined) throw missing(`${name} needs the library ${library}`)
+      for (const place of places) digits.splice(place * 2, 40, ...at.slice(2))
+    }
+    const inputs = (abi.find((entry) => entry.type === 'constructor')?.inputs ?? []) as unknown as ParamType[]
+    return `0x${digits.join('')}${AbiCoder.defaultAbiCoder().encode(inputs, args).slice(2)}`
+  }
+
+  #named(name: string) {
+    const artefact = this.#contracts[name]
+    if (artefact === undefined) throw missing(`the contract ${name} is not in the sandbox's file`)
+    return artefact
+  }
+}
+
+/**
+ * @param file default: `dist/sandbox/artefacts.json.gz` in the nearest folder above this code, built or not
+ * @throws FleetError `unsupported` when it is missing, `malformed` when it is not what was built
+ */
+export function loadArtefacts(file: string | undefined = findFile()): Artefacts {
+  if (file === undefined || !existsSync(file)) throw missing(`there is no ${file ?? 'dist/sandbox/artefacts.json.gz'}`)
+  return new Artefacts(parse(FileSchema, gunzipSync(readFileSync(file)).toString(), file).contracts)
+}
+
+function findFile(): string | undefined {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  for (;;) {
+    const file = join(folder, 'dist', 'sandbox', 'artefacts.json.gz')
+    if (existsSync(file)) return file
+    const above = dirname(folder)
+    if (above === folder) return undefined
+    folder = above
+  }
+}
+
+function missing(what: string): FleetError {
+  return new FleetError('unsupported', `The sandbox has nothing to deploy: ${what}`, {
+    remedy: 'Run npm run build, which gathers the contracts from the development dependencies.',
+  })
+}

@@ -1,0 +1,145 @@
+// Builds dist/HASH (the CLI's bundle and the image's bundle) and names it in dist/current, atomically: a command that runs
+// meanwhile keeps the build it began with. Does nothing when the build of these sources is there. --force builds anyway.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const dist = path.join(root, 'dist')
+const KEEP_BUILDS = 3
+const ABANDONED_MS = 600_000
+
+function* files(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const full = path.join(folder, entry.name)
+    if (entry.isDirectory()) yield* files(full)
+    else yield full
+  }
+}
+
+function sourceHash() {
+  const hash = createHash('sha256').update(process.version)
+  const inputs = ['package.json', 'package-lock.json', 'tsconfig.json'].map((name) => path.join(root, name))
+  for (const folder of ['src', 'components', 'agent']) inputs.push(...files(path.join(root, folder)))
+  for (const input of inputs.sort())
+    hash.update(path.relative(root, input)).update('\0').update(readFileSync(input)).update('\0')
+  return hash.digest('hex').slice(0, 16)
+}
+
+/** Bundled CommonJS needs require, __filename and __dirname, which an ES module does not have. */
+const banner = {
+  js: [
+    "import { createRequire as __createRequire } from 'node:module'",
+    "import { fileURLToPath as __fileURLToPath } from 'node:url'",
+    'const require = __createRequire(import.meta.url)',
+    'const __filename = __fileURLToPath(import.meta.url)',
+    "const __dirname = __fileURLToPath(new URL('.', import.meta.url))",
+  ].join(';'),
+}
+
+async function bundle(outdir, entryPoints, external, plugins, version) {
+  const { build } = await import('esbuild')
+  await build({
+    absWorkingDir: root,
+    entryPoints,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    minify: true,
+    keepNames: true,
+    legalComments: 'none',
+    logLevel: 'error',
+    loader: { '.node': 'empty' },
+    external: [
+      'pg-native',
+      'bufferutil',
+      'utf-8-validate',
+      'react-devtools-core',
+      'cpu-features',
+      'term.js',
+      'pty.js',
+      ...external,
+    ],
+    define: { 'process.env.NODE_ENV': '"production"', ARBDECK_VERSION: JSON.stringify(version) },
+    banner,
+    plugins,
+  })
+}
+
+/** An empty PGlite database: a first start then need not run initdb. */
+async function writeHistoryTemplate(file) {
+  const { version } = JSON.parse(
+    readFileSync(path.join(root, 'node_modules/@electric-sql/pglite/package.json'), 'utf8'),
+  )
+  const key = `${file}.version`
+  if (existsSync(file) && existsSync(key) && readFileSync(key, 'utf8') === version) return
+  const { PGlite } = await import('@electric-sql/pglite')
+  const database = await PGlite.create({ postgresqlconf: ['shared_buffers=16MB', 'max_connections=4'] })
+  const dump = await database.dumpDataDir('gzip')
+  await database.close()
+  mkdirSync(path.dirname(file), { recursive: true })
+  const next = `${file}.${process.pid}`
+  writeFileSync(next, Buffer.from(await dump.arrayBuffer()))
+  renameSync(next, file)
+  writeFileSync(key, version)
+}
+
+function prune(current) {
+  const builds = readdirSync(dist, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && /^[0-9a-f]{16}$/.test(entry.name) && entry.name !== current)
+    .map((entry) => ({ name: entry.name, at: statSync(path.join(dist, entry.name)).mtimeMs }))
+    .sort((a, b) => b.at - a.at)
+  // What a build that was killed left behind, too; one that runs now is younger.
+  const left = readdirSync(dist).filter(
+    (name) => /^\.[0-9a-f]{16}-\d+$/.test(name) && statSync(path.join(dist, name)).mtimeMs < Date.now() - ABANDONED_MS,
+  )
+  for (const name of [...builds.slice(KEEP_BUILDS - 1).map((old) => old.name), ...left])
+    rmSync(path.join(dist, name), { recursive: true, force: true })
+}
+
+const hash = sourceHash()
+const target = path.join(dist, hash)
+const current = path.join(dist, 'current')
+const artefacts = path.join(dist, 'sandbox', 'artefacts.json.gz')
+const template = path.join(dist, 'history', 'empty.tar.gz')
+const fresh = [path.join(target, 'arbdeck.js'), artefacts, template].every((file) => existsSync(file))
+
+if (!fresh || process.argv.includes('--force')) {
+  const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+  const { buildArtefacts } = await import(pathToFileURL(path.join(root, 'agent/sandbox/artefacts.mjs')).href)
+  const { screenPlugins } = await import(pathToFileURL(path.join(root, 'components/ink/bundle-plugin.mjs')).href)
+  mkdirSync(path.dirname(artefacts), { recursive: true })
+  await buildArtefacts(artefacts)
+  await writeHistoryTemplate(template)
+  const work = path.join(dist, `.${hash}-${process.pid}`)
+  // Read from node_modules at run time: PGlite has data files of its own. Dockerode is loaded only for Docker.
+  await bundle(
+    work,
+    { arbdeck: path.join(root, 'src/main.ts') },
+    ['@electric-sql/pglite', 'dockerode'],
+    screenPlugins,
+    version,
+  )
+  // The image has no node_modules: everything that its processes use is inside.
+  await bundle(
+    path.join(work, 'image'),
+    { main: path.join(root, 'src/service.ts') },
+    ['@electric-sql/pglite'],
+    [],
+    version,
+  )
+  rmSync(target, { recursive: true, force: true })
+  renameSync(work, target)
+}
+
+const named = existsSync(current) ? readFileSync(current, 'utf8').trim() : ''
+if (named !== hash) {
+  const next = path.join(dist, `.current-${process.pid}`)
+  writeFileSync(next, `${hash}\n`)
+  renameSync(next, current)
+}
+prune(hash)

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import type { Provisioner, VolumeFile, VolumeFill } from '../ports/engine/provision.ts'
+import { FleetError } from '../protocol/errors.ts'
+import type { Limits } from '../protocol/fleet.ts'
+import { stringify } from '../protocol/json.ts'
+import { secretFiles } from '../protocol/secrets.ts'
+
+/** Made once a fleet, kept as long as its data. */
+export interface FleetSecrets {
+  operatorToken: string
+  agentToken: string
+  redisPassword: string
+  rabbitmqPassword: string
+  postgresPassword: string
+  practiceSeed: string
+}
+
+/** What may differ from one `up` to the next. */
+export interface VolumeContents {
+  limits: Limits
+  /** The whole URL, for a chain that is not the sandbox. */
+  rpcUrl?: string
+  /** 0x and 64 hex digits each, for a chain that is not the sandbox. */
+  executorKeys?: readonly string[]
+}
+
+export type TrustLevel = 'infra' | 'rabbitmq' | 'agents' | 'executors' | 'operator'
+
+const OUR_UID = 10001
+const RABBITMQ_CONF = '10-arbdeck.conf'
+const REDIS_CONF = 'redis.conf'
+/** Who owns the volume decides who reads; the images of Redis and the like run as users of their own numbers. */
+const MODE = { infra: 0o444, rabbitmq: 0o444, agents: 0o400, executors: 0o400, operator: 0o400 } as const
+
+export const secretsVolume = (fleet: string, level: TrustLevel): string => `${fleet}-secrets-${level}`
+
+export function makeSecrets(): FleetSecrets {
+  const secret = () => randomBytes(32).toString('base64url')
+  return {
+    operatorToken: secret(),
+    agentToken: secret(),
+    redisPassword: secret(),
+    rabbitmqPassword: secret(),
+    postgresPassword: secret(),
+    practiceSeed: randomBytes(32).toString('hex'),
+  }
+}
+
+/**
+ * The volumes of a fleet and the files in each, by level of trust. A process mounts one of them, which holds all that
+ * it may know: agents (roles and bot), executors (executors and sandbox; what agents know and the keys), operator (the
+ * hub), infra (Redis, Postgres, controller). RabbitMQ reads every file of its folder, so it has one of its own.
+ */
+export function secretVolumes(fleet: string, secrets: FleetSecrets, contents: VolumeContents): VolumeFill[] {
+  const passwords = {
+    [secretFiles.redisPassword]: secrets.redisPassword,
+    [secretFiles.rabbitmqPassword]: secrets.rabbitmqPassword,
+    [secretFiles.postgresPassword]: secrets.postgresPassword,
+  }
+  const agents = {
+    ...passwords,
+    [secretFiles.agentToken]: secrets.agentToken,
+    [secretFiles.limits]: stringify(contents.limits),
+    ...(contents.rpcUrl === undefined ? {} : { [secretFiles.rpcUrl]: contents.rpcUrl }),
+  }
+  const keys = contents.executorKeys
+  const files: Record<TrustLevel, Record<string, string>> = {
+    infra: { ...passwords, [REDIS_CONF]: redisConf(secrets.redisPassword) },
+    rabbitmq: { [RABBITMQ_CONF]: rabbitmqConf(secrets.rabbitmqPassword) },
+    agents,
+    executors: {
+      ...agents,
+      [secretFiles.practiceSeed]: secrets.practiceSeed,
+      ...(keys === undefined ? {} : { [secretFiles.executorKeys]: `${keys.join('\n')}\n` }),
+    },
+    operator: {
+      ...passwords,
+      [secretFiles.agentToken]: secrets.agentToken,
+      [secretFiles.operatorToken]: secrets.operatorToken,
+    },
+  }
+  return (Object.keys(files) as TrustLevel[]).map((level) => ({
+    volume: secretsVolume(fleet, level),
+    files: Object.entries(files[level]).map(([name, text]) => file(name, text, MODE[level])),
+  }))
+}
+
+/**
+ * The secrets of a fleet, read back from its volumes by a command that did not make it.
+ * @returns undefined when the fleet has none, or not all: it must be made (or was half made)
+ */
+export async function readSecrets(
+  provisioner: Provisioner,
+  fleet: string,
+  image: string,
+): Promise<FleetSecrets | undefined> {
+  const names = Object.keys(makeSecrets()) as (keyof FleetSecrets)[]
+  const files = names.map((name) => secretFiles[name])
+  const read = await Promise.all(
+    (['operator', 'executors'] as const).map((level) =>
+      readOrNone(provisioner, secretsVolume(fleet, level), files, image),
+    ),
+  )
+  const found = new Map(read.flatMap((volume) => [...volume]))
+  const values = names.map((name) => [name, found.get(secretFiles[name])?.toString('utf8')] as const)
+  if (values.some(([, value]) => !value)) return undefined
+  return Object.fromEntries(values) as unknown as FleetSecrets
+}
+
+async function readOrNone(provisioner: Provisioner, volume: string, names: readonly string[], image: string) {
+  try {
+    return await provisioner.readVolume(volume, names, image)
+  } catch (thrown) {
+    if (thrown instanceof FleetError && thrown.code === 'not_found') return new Map<string, Buffer>()
+    throw thrown
+  }
+}
+
+const file = (name: string, text: string, mode: number): VolumeFile => ({
+  name,
+  content: Buffer.from(text),
+  mode,
+  uid: OUR_UID,
+  gid: OUR_UID,
+})
+
+function redisConf(password: string): string {
+  return lines([
+    'bind * -::*',
+    'port 6379',
+    `requirepass ${password}`,
+    'dir /data',
+    'appendonly yes',
+    'appendfsync everysec',
+    'save ""',
+    // Full is an error that is seen, never a value that is gone.
+    'maxmemory-policy noeviction',
+  ])
+}
+
+/** The broker does not see the container's memory limit: told so, it holds publishers back before the kernel ends it. */
+function rabbitmqConf(password: string): string {
+  return lines([
+    'default_user = arbdeck',
+    `default_pass = ${password}`,
+    'vm_memory_high_watermark.absolute = 300MiB',
+    'disk_free_limit.absolute = 50MB',
+    'raft.wal_max_size_bytes = 33554432',
+    'log.console = true',
+    'log.console.level = warning',
+  ])
+}
+
+const lines = (text: readonly string[]): string => `${text.join('\n')}\n`

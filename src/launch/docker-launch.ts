@@ -1,0 +1,107 @@
+import type { FleetClient } from '../client/client.ts'
+import type { FleetOptions, Up } from '../client/launcher.ts'
+import { notRunning } from '../client/socket.ts'
+import { ensureImages, imageChoice } from '../fleet/images.ts'
+import { readSpec, specHash } from '../fleet/spec.ts'
+import { describeAddress } from '../ports/engine/docker/address.ts'
+import { connectDocker } from '../ports/engine/docker/connect.ts'
+import { chooseChain } from './chain-choice.ts'
+import { endFleet, type Say } from './docker-end.ts'
+import { dockerClient, findSecrets, imageSources, openDocker, openDockerMemory, usualHubPort } from './docker-parts.ts'
+import { chainOf, refuseUnreachableChain } from './docker-refusals.ts'
+import { startFleet } from './docker-start.ts'
+import { refuseOther, refuseTakenPort } from './refusals.ts'
+import { whole } from './whole.ts'
+
+/** @throws FleetError `engine_unreachable`, `fleet_not_running` */
+export async function attachDocker(options: FleetOptions): Promise<FleetClient> {
+  const parts = await openDocker(options.fleet)
+  const secrets = await findSecrets(parts)
+  if (!secrets) throw notRunning(options.fleet, undefined, 'docker')
+  const memory = await openDockerMemory(parts, secrets, 2_000)
+  return dockerClient(parts, memory, secrets, (how) => endFleet(parts, how, () => {}))
+}
+
+/** Network, images, secrets, infrastructure, services; the controller starts the agents. Repeatable: what is there stays. */
+export async function upDocker(
+  options: FleetOptions,
+  launcher: { entry: string; defaultManifest: string },
+  why: string,
+  say: Say,
+  signal: AbortSignal,
+): Promise<Up> {
+  const spec = readSpec(options.manifest ?? launcher.defaultManifest)
+  const parts = await openDocker(options.fleet)
+  const before = await parts.engine.list()
+  const running = before.some((unit) => unit.id === 'controller' && unit.state === 'running')
+  const file = parts.state.fleetFile()
+  if (running && file) refuseOther(options, file, specHash(spec))
+  if (!before.some((unit) => unit.id === 'hub')) await refuseTakenPort(options.hubPort ?? usualHubPort(options.fleet))
+  const chain = await chooseChain(chainOf(options, parts, running), options.chainId)
+  refuseUnreachableChain(chain)
+
+  const client = await startFleet({ options, parts, spec, chain, entry: launcher.entry, running }, say, signal)
+  const ready = whole(client, signal)
+  return {
+    client,
+    started: !running,
+    why: running ? `The fleet ${options.fleet} runs already (docker); attached to it.` : why,
+    ready,
+    leave: async () => {},
+  }
+}
+
+/** @throws FleetError `fleet_not_running` when nothing of it is there */
+export async function downDocker(
+  options: FleetOptions,
+  how: { remove: boolean; volumes: boolean },
+  say: Say,
+): Promise<void> {
+  const parts = await openDocker(options.fleet)
+  const there = (await parts.engine.list()).length > 0
+  if (!there && !(how.volumes && parts.state.exists())) throw notRunning(options.fleet, undefined, 'docker')
+  await endFleet(parts, how, say)
+  await parts.engine.close()
+}
+
+export async function buildDocker(
+  options: FleetOptions,
+  entry: string,
+  onLine: (line: string) => void,
+): Promise<string[]> {
+  const parts = await openDocker(options.fleet)
+  const images = await ensureImages(
+    parts.provisioner,
+    imageChoice(process.env),
+    imageSources(entry),
+    { sandbox: true },
+    onLine,
+  )
+  await parts.engine.close()
+  return Object.values(images)
+}
+
+/** Whether a daemon answers; why it does not is not asked. */
+export async function dockerAnswers(): Promise<boolean> {
+  return connectDocker().then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Whether a daemon answers and knows containers of the fleet. */
+export async function dockerHas(fleet: string): Promise<boolean> {
+  try {
+    const { engine } = await openDocker(fleet)
+    const there = (await engine.list()).length > 0
+    await engine.close()
+    return there
+  } catch {
+    return false
+  }
+}
+
+export async function describeDaemon(): Promise<string> {
+  const { version, apiVersion, address } = await connectDocker()
+  return `Docker ${version} (API ${apiVersion}) at ${describeAddress(address)}`
+}

@@ -1,0 +1,58 @@
+import type { ServiceName } from './fleet.ts'
+
+/** The names under which shared memory holds what; the schema of each value is named beside it. */
+export const keys = {
+  /** Wanted */
+  wanted: 'wanted',
+  /** Halt */
+  halt: 'halt',
+  /** ChainInfo */
+  chain: 'chain',
+  /** Head */
+  head: 'head',
+  /** AgentRecord, with a time to live */
+  agent: (id: string): string => `agent/${id}`,
+  agents: 'agent/',
+  /** ServiceRecord, with a time to live */
+  service: (name: ServiceName): string => `service/${name}`,
+  services: 'service/',
+  /** Workflow (agent/workflow.ts) */
+  workflow: (id: string): string => `workflow/${id}`,
+  workflows: 'workflow/',
+  /** Totals */
+  totals: (chainInstance: string): string => `totals/${chainInstance}`,
+  /** Which planner plans an opportunity */
+  claim: (opportunityId: string): string => `claim/${opportunityId}`,
+  /** Id of the last entry of a stream that the hub has put into history */
+  recorded: (stream: string): string => `recorded/${stream}`,
+  /** The intent of an executor: durable before anything is sent */
+  intent: (opportunityId: string, attempt: number): string => `intent/${opportunityId}/${attempt}`,
+  /** Signer (agent/roles/signer.ts): an address that an executor signs with, with a time to live; what test_writer simulates from */
+  signer: (chainId: number, address: string): string => `signer/${chainId}/${address}`,
+  signers: (chainId: number): string => `signer/${chainId}/`,
+  /** Spending (agent/roles/spending.ts): the loans of the last hour of one executor */
+  spending: (chainId: number, address: string): string => `spending/${chainId}/${address}`,
+} as const
+
+/** Names of leases. */
+export const leases = {
+  reconciler: 'reconciler',
+  pool: (chainInstance: string, pool: string): string => `pool/${chainInstance}/${pool}`,
+  signer: (chainId: number, address: string): string => `signer/${chainId}/${address}`,
+  bot: 'bot',
+} as const
+
+/** Names of streams. */
+export const streams = {
+  /** FleetEvent */
+  events: 'events',
+  /** Opportunity */
+  opportunities: 'opportunities',
+  /** ProfitPoint */
+  profit: 'profit',
+  /** AuditView */
+  audit: 'audit',
+} as const
+
+/** How long a heartbeat counts, and how often it is renewed. */
+export const HEARTBEAT = { everyMs: 2_000, ttlMs: 8_000 } as const

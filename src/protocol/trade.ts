@@ -1,0 +1,176 @@
+import { z } from 'zod'
+import {
+  AddressSchema,
+  BigIntSchema,
+  GasSchema,
+  HashSchema,
+  HexSchema,
+  RawSchema,
+  SqrtPriceX96Schema,
+  Timestamp,
+  WeiSchema,
+} from './schemas.ts'
+
+const poolBase = {
+  address: AddressSchema,
+  /** Name of the venue: `uniswap_v2`, `sushi_v2`, `uniswap_v3`. */
+  dex: z.string(),
+  token0: AddressSchema,
+  token1: AddressSchema,
+  feePips: z.int().min(0).max(999_999),
+}
+export const V2PoolSchema = z.object({ kind: z.literal('v2'), ...poolBase, reserve0: RawSchema, reserve1: RawSchema })
+export const V3PoolSchema = z.object({
+  kind: z.literal('v3'),
+  ...poolBase,
+  tickSpacing: z.int().min(1),
+  sqrtPriceX96: SqrtPriceX96Schema,
+  liquidity: BigIntSchema,
+  tick: z.int(),
+  /** Initialised tick to its liquidityNet; absent: the liquidity is taken as constant. */
+  ticks: z.record(z.string().regex(/^-?\d+$/), BigIntSchema).optional(),
+})
+/** A pool and its state at one block. A third kind joins here. */
+export const PoolStateSchema = z.discriminatedUnion('kind', [V2PoolSchema, V3PoolSchema])
+export type V2Pool = z.infer<typeof V2PoolSchema>
+export type V3Pool = z.infer<typeof V3PoolSchema>
+export type PoolState = z.infer<typeof PoolStateSchema>
+export type PoolKind = PoolState['kind']
+
+export const HopSchema = z.object({
+  pool: AddressSchema,
+  kind: z.enum(['v2', 'v3']),
+  dex: z.string(),
+  feePips: z.int(),
+  tokenIn: AddressSchema,
+  tokenOut: AddressSchema,
+  /** True when token0 goes in. */
+  zeroForOne: z.boolean(),
+  amountIn: RawSchema,
+  amountOut: RawSchema,
+})
+export type Hop = z.infer<typeof HopSchema>
+
+/** Who lends. `premiumBps` of the loan, rounded as the lender rounds, is paid back on top. */
+export const LenderSchema = z.object({ kind: z.literal('aave_v3'), address: AddressSchema, premiumBps: z.int() })
+export type Lender = z.infer<typeof LenderSchema>
+
+export const OpportunitySchema = z.object({
+  /** keccak256 of chain instance, block and route. The workflow's id. */
+  id: HashSchema,
+  chainInstance: z.string(),
+  block: z.int(),
+  blockHash: HashSchema,
+  /** The token that is borrowed, gained and paid back. */
+  token: AddressSchema,
+  lender: LenderSchema,
+  hops: z.array(HopSchema).min(2).max(4),
+  /** The loan. */
+  sizeRaw: RawSchema,
+  premiumRaw: RawSchema,
+  /** Last amountOut - sizeRaw - premiumRaw: before gas. */
+  profitRaw: RawSchema,
+  /** profitRaw in native units. */
+  profitWei: WeiSchema,
+  /** What gas is expected to cost at the block's base fee. */
+  gasWei: WeiSchema,
+  expiresBlock: z.int(),
+  at: Timestamp,
+})
+export type Opportunity = z.infer<typeof OpportunitySchema>
+
+/** What code_indexer found on the route: every contract, its kind and code hash, and whether it is known. */
+export const InspectionSchema = z.object({
+  contracts: z.array(
+    z.object({
+      address: AddressSchema,
+      kind: z.enum(['pool', 'token', 'lender']),
+      codeHash: HashSchema,
+      known: z.boolean(),
+      note: z.string().optional(),
+    }),
+  ),
+})
+export type Inspection = z.infer<typeof InspectionSchema>
+
+export const TradePlanSchema = z.object({
+  opportunityId: HashSchema,
+  chainInstance: z.string(),
+  attempt: z.int().min(1),
+  /** The block whose state the amounts in `hops` were computed from. */
+  block: z.int(),
+  token: AddressSchema,
+  lender: LenderSchema,
+  hops: z.array(HopSchema).min(2).max(4),
+  sizeRaw: RawSchema,
+  expectedProfitRaw: RawSchema,
+  /** The floor that the contract enforces: less reverts. */
+  minProfitRaw: RawSchema,
+  /** 0 (none) to 100. */
+  riskScore: z.number().min(0).max(100),
+  expiresBlock: z.int(),
+})
+export type TradePlan = z.infer<typeof TradePlanSchema>
+
+/** The call of ArbExecutor for a plan. `deadlineBlock` 0 is open: test_writer closes it. */
+export const BuiltTxSchema = z.object({
+  plan: TradePlanSchema,
+  to: AddressSchema,
+  data: HexSchema,
+  gasLimit: GasSchema,
+  deadlineBlock: z.int(),
+})
+export type BuiltTx = z.infer<typeof BuiltTxSchema>
+
+/** A simulation of exactly the bytes in `tx`. */
+export const VerdictSchema = z.object({
+  tx: BuiltTxSchema,
+  pass: z.boolean(),
+  validatedBlock: z.int(),
+  deadlineBlock: z.int(),
+  /** What the contract keeps at validatedBlock's state, before gas. */
+  predictedRaw: RawSchema,
+  predictedWei: WeiSchema,
+  gasUsed: GasSchema,
+  adverse: z.array(
+    z.object({ scenario: z.string(), outcome: z.enum(['profit', 'reverts']), profitRaw: RawSchema.nullable() }),
+  ),
+  reason: z.string().nullable(),
+})
+export type Verdict = z.infer<typeof VerdictSchema>
+
+export const ExecutionSchema = z.object({
+  opportunityId: HashSchema,
+  chainInstance: z.string(),
+  attempt: z.int(),
+  /** `missed`: not mined by its deadline, and it can no longer be. `dry_run`: stopped before signing. */
+  status: z.enum(['executed', 'reverted', 'missed', 'dry_run']),
+  tx: HashSchema.nullable(),
+  from: AddressSchema.nullable(),
+  block: z.int().nullable(),
+  token: AddressSchema,
+  predictedWei: WeiSchema,
+  /** What the contract kept, before gas; 0 unless executed. */
+  profitRaw: RawSchema,
+  profitWei: WeiSchema,
+  gasUsed: GasSchema,
+  gasWei: WeiSchema,
+  reason: z.string().nullable(),
+  at: Timestamp,
+})
+export type Execution = z.infer<typeof ExecutionSchema>
+
+/** Promised against earned. */
+export const ReviewSchema = z.object({
+  opportunityId: HashSchema,
+  attempt: z.int(),
+  tx: HashSchema.nullable(),
+  block: z.int().nullable(),
+  predictedWei: WeiSchema,
+  profitWei: WeiSchema,
+  gasWei: WeiSchema,
+  /** profitWei, as the chain's logs say it, equals predictedWei. */
+  exact: z.boolean(),
+  findings: z.array(z.string()),
+})
+export type Review = z.infer<typeof ReviewSchema>
