@@ -11,6 +11,8 @@ export interface ChainAccess {
   chain(): Promise<ChainInfo>
   /** A connection to that chain, kept open; opened anew when another chain instance takes its place. */
   rpc(): Promise<Rpc>
+  /** A connection to the private RPC that transactions are handed to, opened when it is first asked for. */
+  submitRpc?(): Promise<Rpc>
   close(): void
 }
 
@@ -20,14 +22,17 @@ export interface ChainAccessOptions {
   openRpc(url: string): Promise<Rpc>
   /** The secret `rpc-url`, for a chain whose description has no URL. */
   rpcUrl?: () => Promise<string>
+  /** The secret `submit-url`. */
+  submitUrl?: () => Promise<string>
   /** Ends all waiting. */
   signal: AbortSignal
 }
 
 const LOOK_AGAIN_MS = 250
 
-export function openChainAccess({ memory, openRpc, rpcUrl, signal }: ChainAccessOptions): ChainAccess {
+export function openChainAccess({ memory, openRpc, rpcUrl, submitUrl, signal }: ChainAccessOptions): ChainAccess {
   let open: { instance: string; rpc: Promise<Rpc> } | undefined
+  let submitting: Promise<Rpc> | undefined
 
   const chain = async (): Promise<ChainInfo> => {
     for (;;) {
@@ -44,6 +49,15 @@ export function openChainAccess({ memory, openRpc, rpcUrl, signal }: ChainAccess
     open = undefined
   }
 
+  const submitRpc = (url: () => Promise<string>) => (): Promise<Rpc> => {
+    const opening = submitting ?? url().then(openRpc)
+    submitting = opening
+    opening.catch(() => {
+      submitting = undefined
+    })
+    return opening
+  }
+
   const rpc = async (): Promise<Rpc> => {
     const info = await chain()
     if (open?.instance === info.chainInstance) return open.rpc
@@ -58,7 +72,12 @@ export function openChainAccess({ memory, openRpc, rpcUrl, signal }: ChainAccess
     return opening.rpc
   }
 
-  return { chain, rpc, close }
+  const closeAll = (): void => {
+    close()
+    submitting?.then((rpc) => rpc.close()).catch(() => undefined)
+  }
+
+  return { chain, rpc, ...(submitUrl && { submitRpc: submitRpc(submitUrl) }), close: closeAll }
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Delivery, TaskBus } from '../src/ports/bus/bus.ts'
 import type { History } from '../src/ports/history/history.ts'
 import type { SharedMemory } from '../src/ports/memory/memory.ts'
 import type { ChainInfo } from '../src/protocol/chain.ts'
-import type { Limits, RoleName } from '../src/protocol/fleet.ts'
+import type { Limits, Risk, RoleName } from '../src/protocol/fleet.ts'
 import type { LogLevel } from '../src/protocol/records.ts'
 import type { BusMessage, Outcome, Stage, StageInput, StageOutput } from '../src/protocol/task.ts'
 import type { Rpc } from './dex/rpc.ts'
@@ -19,8 +19,12 @@ export interface RoleContext {
   chain(): Promise<ChainInfo>
   /** A JSON-RPC connection to that chain. */
   rpc(): Promise<Rpc>
+  /** Executors only, where the chain says `submit: private`: a connection to the private RPC. */
+  submitRpc?(): Promise<Rpc>
   /** Limits of the fleet, from the read-only file. */
   limits: Limits
+  /** What may be traded at all, from the same place. */
+  risk: Risk
   /** True where transactions are really sent: the sandbox, or `--live`. */
   live: boolean
   /** Private keys, 0x and 64 hex digits, replica n uses the n-th; read from the secrets folder by executors only. */
@@ -71,7 +75,7 @@ export interface Role {
   tools: readonly RoleTool[]
   /** Takes what lies in the role's queue as it is, in place of a stage (coordinators). Throwing returns the message. */
   receive?(message: BusMessage, delivery: Delivery, context: RoleContext): Promise<void>
-  /** Messages in hand at once; 1 unless told. */
+  /** Messages in hand at once; 4 unless told: most of a stage is waiting for the chain. */
   prefetch?: number
   /** Work of its own beside tasks, begun before the first of them. Returns how to stop it, after the last of them. */
   start?(context: RoleContext): Promise<() => Promise<void>>

@@ -2,7 +2,7 @@ import type { Delivery, TaskBus } from '../src/ports/bus/bus.ts'
 import type { History } from '../src/ports/history/history.ts'
 import type { SharedMemory } from '../src/ports/memory/memory.ts'
 import { asFleetError } from '../src/protocol/errors.ts'
-import type { Limits, ReplicaId, RoleName } from '../src/protocol/fleet.ts'
+import { type Limits, type ReplicaId, type Risk, RiskSchema, type RoleName } from '../src/protocol/fleet.ts'
 import type { LogLevel } from '../src/protocol/records.ts'
 import type { BusMessage } from '../src/protocol/task.ts'
 import type { Hex } from '../src/protocol/units.ts'
@@ -15,6 +15,8 @@ import { perform } from './perform.ts'
 import type { Role, RoleContext } from './role.ts'
 import { ROLES } from './roles/table.ts'
 
+const MESSAGES_IN_HAND = 4
+
 export interface AgentOptions {
   id: ReplicaId
   role: RoleName
@@ -24,12 +26,16 @@ export interface AgentOptions {
   bus: TaskBus
   history: History
   limits: Limits
+  /** Default: what RiskSchema takes where nothing is said. */
+  risk?: Risk
   /** True where transactions are really sent: the sandbox, or `--live`. */
   live: boolean
   /** Executors only: all private keys of the fleet, in order. */
   keys?: () => Promise<readonly Hex[]>
   /** Roles with a chain only, where the chain's description has no URL. */
   rpcUrl?: () => Promise<string>
+  /** Executors only, where transactions go to a private RPC. */
+  submitUrl?: () => Promise<string>
   mcp: {
     /** 127.0.0.1, or 0.0.0.0 in a container. */
     host: string
@@ -70,6 +76,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     openRpc: async (url) => (await import('./dex/rpc.ts')).openRpc(url),
     signal: life.signal,
     ...(options.rpcUrl && { rpcUrl: options.rpcUrl }),
+    ...(options.submitUrl && { submitUrl: options.submitUrl }),
   })
   const context: RoleContext = {
     id,
@@ -79,7 +86,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     history: options.history,
     chain: access.chain,
     rpc: access.rpc,
+    ...(access.submitRpc && { submitRpc: access.submitRpc }),
     limits: options.limits,
+    risk: options.risk ?? RiskSchema.parse({}),
     live: options.live,
     ...(options.keys && { keys: options.keys }),
     log,
@@ -100,7 +109,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const intake = openIntake({
     bus,
     role: role.name,
-    prefetch: role.prefetch ?? 1,
+    prefetch: role.prefetch ?? MESSAGES_IN_HAND,
     handle: (message, delivery) => handle({ role, context, presence }, message, delivery),
     become: presence.become,
   })

@@ -50,6 +50,10 @@ export const WorkflowSchema = z.object({
   /** Why it went the way it did: the last result that was not `ok`. */
   reason: z.string().nullable(),
   startedAt: Timestamp,
+  /** Every result that was applied, in order: when its work began, and how long it took. */
+  timeline: z
+    .array(z.object({ stage: StageSchema, attempt: z.int(), startedAt: Timestamp, ms: z.number() }))
+    .default([]),
   ended: EndSchema.nullable(),
 })
 export type Workflow = z.output<typeof WorkflowSchema>

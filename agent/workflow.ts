@@ -48,6 +48,7 @@ export function begin(found: { opportunity: Opportunity; traceparent: string; li
     gasWei: wei(0n),
     reason: null,
     startedAt: opportunity.at,
+    timeline: [],
     ended: null,
   }
   return { workflow, kind: 'applied', emits: pending(workflow) }
@@ -98,7 +99,9 @@ export function advance(workflow: Workflow, result: TaskResult, head: number | n
   if (id === workflow.applied) return settled(workflow, 'repeated')
   const awaited = taskIdOf({ ...workflow, workflowId: workflow.id })
   if (workflow.ended || id !== awaited) return { workflow, kind: 'ignored', emits: [] }
-  return settled(expire(follow({ ...workflow, applied: id }, result), result, head), 'applied')
+  const { stage, attempt, startedAt, ms } = result
+  const timeline = [...workflow.timeline, { stage, attempt, startedAt, ms }]
+  return settled(expire(follow({ ...workflow, applied: id, timeline }, result), result, head), 'applied')
 }
 
 function settled(workflow: Workflow, kind: 'applied' | 'repeated'): Step {

@@ -116,10 +116,12 @@ if (!fresh || process.argv.includes('--force')) {
   await buildArtefacts(artefacts)
   await writeHistoryTemplate(template)
   const work = path.join(dist, `.${hash}-${process.pid}`)
+  // The bot's search runs in a thread of its own: its entry lies beside each bundle.
+  const searchWorker = path.join(root, 'agent/market/search-worker.ts')
   // Read from node_modules at run time: PGlite has data files of its own. Dockerode is loaded only for Docker.
   await bundle(
     work,
-    { arbdeck: path.join(root, 'src/main.ts') },
+    { arbdeck: path.join(root, 'src/main.ts'), 'search-worker': searchWorker },
     ['@electric-sql/pglite', 'dockerode'],
     screenPlugins,
     version,
@@ -127,7 +129,7 @@ if (!fresh || process.argv.includes('--force')) {
   // The image has no node_modules: everything that its processes use is inside.
   await bundle(
     path.join(work, 'image'),
-    { main: path.join(root, 'src/service.ts') },
+    { main: path.join(root, 'src/service.ts'), 'search-worker': searchWorker },
     ['@electric-sql/pglite'],
     [],
     version,

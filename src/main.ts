@@ -10,6 +10,7 @@ const entry = fileURLToPath(import.meta.url)
 const parts = {
   entry,
   defaultManifest: fileURLToPath(new URL('../../config/fleet.yaml', import.meta.url)),
+  defaultChains: fileURLToPath(new URL('../../config/chains', import.meta.url)),
   version: ARBDECK_VERSION,
 }
 
@@ -32,6 +33,7 @@ async function runCommand(): Promise<number> {
   return runCli(args, {
     version: parts.version,
     launcher,
+    offline: async () => (await import('./launch/offline.ts')).offline,
     signal,
     envFault,
     showScreen: (options) => showScreen(launcher, options, signal),

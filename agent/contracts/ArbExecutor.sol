@@ -1,216 +1,241 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {IERC20, IFlashLender, IPoolTokens, IPairV2, IPoolV3} from './Interfaces.sol';
+import {poolOf} from './Hops.sol';
+import {IERC20, IFlashLender, IPairV2, IPoolTokens, IPoolV3, IVaultV2, IWrappedNative} from './Interfaces.sol';
+import {Owned} from './Owned.sol';
+import {Route} from './Route.sol';
 
-/// Executes one cycle of swaps on a flash loan, or reverts: what it leaves behind is at least `minProfit`.
+/// Executes one cycle of swaps, or reverts: what is left of it, after premium and tip, is at least `minProfit`, and
+/// goes to the owner at once.
 ///
-/// The owner (cold) names the executors (hot) and alone takes what is earned; profit stays here until `sweep`.
-/// An executor can lose nothing that lies here: what is spent on a hop is only what this execution was lent or paid,
-/// and the loan token's balance is measured before the loan and after its repayment.
-///
-/// A hop is one word: pool (bits 0-159), fee in pips (160-183), kind (184-191: 2 pair, 3 pool), zeroForOne (bit 192).
-/// Tokens are read from the pool. A pair's output is computed here, from its reserves, and not handed in: it costs some
-/// 700 gas a hop more and lets a plan that is a block old still pay what it can; what it must pay is `minProfit`.
-contract ArbExecutor {
-    error NotOwner(address caller);
-    error NotPendingOwner(address caller);
+/// An executor can lose nothing that lies here, whatever lender, pools and tokens it names: of the loan's token there
+/// must be as much as before, and more; of any other, only what this execution was paid is spent (see Route).
+contract ArbExecutor is Route {
     error NotExecutor(address caller);
     error DeadlinePassed(uint256 deadlineBlock, uint256 blockNumber);
     error AlreadyExecuted(bytes32 opportunityId);
-    error Reentered();
-    /// A callback from an address that this execution did not arm.
-    error NotArmed(address caller);
+    error InputAboveCap(address token, uint256 amount, uint256 inputCap);
+    error BadRoute(uint256 words);
+    error UnknownLender(uint256 lender);
+    error CapitalTooSmall(uint256 held, uint256 needed);
     error NotInitiator(address initiator);
     error WrongLoan(address token, uint256 amount);
-    /// `gained` is what would be kept after the premium; negative is a loss.
-    error ProfitBelowFloor(int256 gained, uint256 floor);
-    error PartialFill(address pool, uint256 taken, uint256 offered);
-    error UnknownHop(uint256 hop);
-    error TokenRefused(address token);
     error StandingApproval(address lender, uint256 amount);
+    error TipNotNative(address token);
 
     event Executed(
         bytes32 indexed opportunityId,
         address indexed token,
         uint256 amountIn,
         uint256 premium,
+        uint256 tip,
         uint256 profit
     );
-    event ExecutorSet(address indexed executor, bool allowed);
-    event OwnershipOffered(address indexed from, address indexed to);
-    event OwnershipTaken(address indexed by);
-    event Swept(address indexed token, uint256 amount);
 
-    uint256 private constant KIND_V2 = 2;
-    uint256 private constant KIND_V3 = 3;
-    uint160 private constant MIN_SQRT_PRICE_LIMIT = 4295128740;
-    uint160 private constant MAX_SQRT_PRICE_LIMIT = 1461446703485210103287273052203988822378723970341;
+    /// A lender is one word: address (bits 0-159), kind (160-167), and of a pair its fee in pips (168-191). A loan is
+    /// encoded as lender, token, amount, hops.
+    uint256 private constant OWN = 0;
+    uint256 private constant AAVE_V3 = 1;
+    uint256 private constant BALANCER_V2 = 2;
+    uint256 private constant UNISWAP_V3 = 3;
+    uint256 private constant UNISWAP_V2 = ON_PAIR;
 
-    address public owner;
-    address public pendingOwner;
-    mapping(address => bool) public isExecutor;
-    /// 22,100 gas a trade, which is what "at most one successful execution, however often it is delivered" costs.
+    /// Wrapped native token. In storage, so that the code is the same wherever it is deployed.
+    address public weth;
+    /// 22,100 gas a trade: the price of "at most one successful execution, however often it is delivered".
     mapping(bytes32 => bool) public executed;
 
-    /// Who may call back, and on what terms; zero outside an execution.
-    address private transient armedLender;
-    address private transient loanToken;
-    uint256 private transient loanAmount;
     uint256 private transient loanPremium;
-    uint256 private transient balanceBefore;
-    uint256 private transient profitFloor;
-    address private transient armedPool;
-    address private transient payToken;
-    uint256 private transient payAmount;
 
-    modifier onlyOwner() {
-        if (msg.sender != owner) revert NotOwner(msg.sender);
-        _;
-    }
-
-    constructor(address owner_, address[] memory executors) {
-        owner = owner_;
-        emit OwnershipTaken(owner_);
-        for (uint256 i = 0; i < executors.length; i++) {
-            isExecutor[executors[i]] = true;
-            emit ExecutorSet(executors[i], true);
-        }
+    constructor(
+        address owner_,
+        address weth_,
+        address[] memory executors,
+        address[] memory tokens,
+        uint256[] memory inputCaps
+    ) Owned(owner_, executors, tokens, inputCaps) {
+        weth = weth_;
     }
 
     /// @param deadlineBlock last block in which it may run; 0 never runs
+    /// @param lender see above; where its address is the first hop's, the route pays for itself, and nobody lends
     /// @param amount the loan, raw units of `token`; the first hop sells it and the last one buys it back
-    /// @param minProfit raw units of `token` that must be kept after the premium
-    /// @return profit what was kept, before gas
+    /// @param minProfit raw units of `token` that must be left after premium and tip
+    /// @param tip wei to the block's builder, out of this trade's profit; only where `token` wraps the native one
+    /// @return profit what the owner was sent, before gas
     function execute(
         bytes32 opportunityId,
         uint256 deadlineBlock,
-        address lender,
+        uint256 lender,
         address token,
         uint256 amount,
         uint256 minProfit,
+        uint256 tip,
         uint256[] calldata hops
     ) external returns (uint256 profit) {
+        _begin(opportunityId, deadlineBlock, token, amount, hops);
+        uint256 before = _balance(token);
+        (balanceBefore, profitFloor) = (before, minProfit + tip);
+
+        if (address(uint160(lender)) == poolOf(hops[0])) _walk(hops, token, amount, false, false);
+        else if (_lenderKind(lender) == OWN) {
+            if (before < amount) revert CapitalTooSmall(before, amount);
+            _walk(hops, token, amount, false, true);
+        } else _borrow(lender, token, amount, hops);
+
+        profit = _requireProfit(_balance(token), before) - tip;
+        if (tip != 0) _tip(token, tip);
+        if (profit != 0) _send(token, owner, profit);
+        emit Executed(opportunityId, token, amount, loanPremium, tip, profit);
+        (running, loanPremium) = (0, 0);
+    }
+
+    function _begin(
+        bytes32 opportunityId,
+        uint256 deadlineBlock,
+        address token,
+        uint256 amount,
+        uint256[] calldata hops
+    ) private {
         if (!isExecutor[msg.sender]) revert NotExecutor(msg.sender);
-        if (armedLender != address(0)) revert Reentered();
+        if (running != 0) revert Reentered();
+        running = 1;
         if (block.number > deadlineBlock) revert DeadlinePassed(deadlineBlock, block.number);
         if (executed[opportunityId]) revert AlreadyExecuted(opportunityId);
         executed[opportunityId] = true;
-
-        uint256 before = IERC20(token).balanceOf(address(this));
-        (armedLender, loanToken, loanAmount) = (lender, token, amount);
-        (balanceBefore, profitFloor) = (before, minProfit);
-        IFlashLender(lender).flashLoanSimple(address(this), token, amount, abi.encode(hops), 0);
-        armedLender = address(0);
-
-        uint256 standing = IERC20(token).allowance(address(this), lender);
-        if (standing != 0) revert StandingApproval(lender, standing);
-        profit = _requireProfit(IERC20(token).balanceOf(address(this)), before, minProfit);
-        emit Executed(opportunityId, token, amount, loanPremium, profit);
+        uint256 cap = inputCap[token];
+        if (cap == 0 || amount > cap) revert InputAboveCap(token, amount, cap);
+        if (hops.length < 4 || hops.length > 8 || hops.length % 2 != 0) revert BadRoute(hops.length);
     }
 
-    /// The lender's callback: runs the hops, then lets the lender take loan and premium, exactly.
+    function _borrow(uint256 lender, address token, uint256 amount, uint256[] calldata hops) private {
+        address source = address(uint160(lender));
+        uint256 kind = _lenderKind(lender);
+        bytes memory input = abi.encode(lender, token, amount, hops);
+        _arm(source, kind, input);
+        if (kind == AAVE_V3) {
+            IFlashLender(source).flashLoanSimple(address(this), token, amount, input, 0);
+            uint256 standing = IERC20(token).allowance(address(this), source);
+            if (standing != 0) revert StandingApproval(source, standing);
+        } else if (kind == BALANCER_V2) {
+            (address[] memory tokens, uint256[] memory amounts) = (new address[](1), new uint256[](1));
+            (tokens[0], amounts[0]) = (token, amount);
+            IVaultV2(source).flashLoan(address(this), tokens, amounts, input);
+        } else if (kind == UNISWAP_V3 || kind == UNISWAP_V2) {
+            bool first = IPoolTokens(source).token0() == token;
+            (uint256 amount0, uint256 amount1) = first ? (amount, uint256(0)) : (0, amount);
+            if (kind == UNISWAP_V3) IPoolV3(source).flash(address(this), amount0, amount1, input);
+            else IPairV2(source).swap(amount0, amount1, address(this), input);
+        } else revert UnknownLender(lender);
+        _requireCalled(source);
+    }
+
+    /// Aave V3: takes loan and premium itself, exactly, when this returns.
     function executeOperation(
         address asset,
         uint256 amount,
         uint256 premium,
         address initiator,
-        bytes calldata params
+        bytes calldata input
     ) external returns (bool) {
-        if (msg.sender != armedLender) revert NotArmed(msg.sender);
+        _disarm(AAVE_V3, input);
         if (initiator != address(this)) revert NotInitiator(initiator);
-        if (asset != loanToken || amount != loanAmount) revert WrongLoan(asset, amount);
-        loanToken = address(0); // one callback an execution
-        loanPremium = premium;
-        _swapAll(asset, amount, abi.decode(params, (uint256[])));
+        uint256 owed = _useLoan(asset, amount, premium, input);
         // Said here with its figures: the lender would only say that it could not take its money.
-        _requireProfit(IERC20(asset).balanceOf(address(this)), balanceBefore + amount + premium, profitFloor);
-        _call(asset, abi.encodeCall(IERC20.approve, (msg.sender, amount + premium)));
+        _requireProfit(_balance(asset), balanceBefore + owed);
+        if (!_called(asset, abi.encodeCall(IERC20.approve, (msg.sender, owed)))) revert TokenRefused(asset);
         return true;
     }
 
-    /// The V3 pool's callback: pays the hop's input, once.
-    function uniswapV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata) external {
-        if (msg.sender != armedPool) revert NotArmed(msg.sender);
-        armedPool = address(0);
-        uint256 owed = uint256(amount0Delta > 0 ? amount0Delta : amount1Delta);
-        if (owed != payAmount) revert PartialFill(msg.sender, owed, payAmount);
-        _call(payToken, abi.encodeCall(IERC20.transfer, (msg.sender, owed)));
+    /// Balancer V2.
+    function receiveFlashLoan(
+        address[] calldata tokens,
+        uint256[] calldata amounts,
+        uint256[] calldata fees,
+        bytes calldata input
+    ) external {
+        _disarm(BALANCER_V2, input);
+        if (tokens.length != 1) revert WrongLoan(address(0), tokens.length);
+        _send(tokens[0], msg.sender, _useLoan(tokens[0], amounts[0], fees[0], input));
     }
 
-    function _swapAll(address tokenIn, uint256 amountIn, uint256[] memory hops) private {
-        if (_kind(hops[0]) == KIND_V2) _call(tokenIn, abi.encodeCall(IERC20.transfer, (address(uint160(hops[0])), amountIn)));
-        uint256 last = hops.length - 1;
-        for (uint256 i = 0; i <= last; i++) {
-            uint256 hop = hops[i];
-            bool zeroForOne = (hop >> 192) & 1 == 1;
-            address tokenOut = zeroForOne ? IPoolTokens(address(uint160(hop))).token1() : IPoolTokens(address(uint160(hop))).token0();
-            // A pair is paid before it swaps, so what it is to sell is sent to it at once.
-            address to = i < last && _kind(hops[i + 1]) == KIND_V2 ? address(uint160(hops[i + 1])) : address(this);
-            bool measured = i < last && to == address(this);
-            uint256 held = measured ? IERC20(tokenOut).balanceOf(to) : 0;
+    function uniswapV3FlashCallback(uint256 fee0, uint256 fee1, bytes calldata input) external {
+        _onFlash(fee0 + fee1, input);
+    }
 
-            if (_kind(hop) == KIND_V2) _swapV2(hop, zeroForOne, tokenIn, to);
-            else if (_kind(hop) == KIND_V3) _swapV3(address(uint160(hop)), zeroForOne, tokenIn, amountIn, to);
-            else revert UnknownHop(hop);
+    function pancakeV3FlashCallback(uint256 fee0, uint256 fee1, bytes calldata input) external {
+        _onFlash(fee0 + fee1, input);
+    }
 
-            if (measured) amountIn = IERC20(tokenOut).balanceOf(to) - held;
-            tokenIn = tokenOut;
+    function uniswapV2Call(address sender, uint256 amount0, uint256 amount1, bytes calldata input) external {
+        _onPair(sender, amount0 + amount1, input);
+    }
+
+    function pancakeCall(address sender, uint256 amount0, uint256 amount1, bytes calldata input) external {
+        _onPair(sender, amount0 + amount1, input);
+    }
+
+    function uniswapV3SwapCallback(int256 amount0, int256 amount1, bytes calldata input) external {
+        _onPool(amount0, amount1, input);
+    }
+
+    function pancakeV3SwapCallback(int256 amount0, int256 amount1, bytes calldata input) external {
+        _onPool(amount0, amount1, input);
+    }
+
+    /// Uniswap V4.
+    function unlockCallback(bytes calldata input) external returns (bytes memory) {
+        _disarm(ON_UNLOCK, input);
+        (Leg memory leg, uint256[] calldata hops) = _openLeg(input);
+        _inManager(msg.sender, hops, leg);
+        return '';
+    }
+
+    function _onFlash(uint256 fee, bytes calldata input) private {
+        _disarm(UNISWAP_V3, input);
+        (, address token, uint256 amount) = abi.decode(input, (uint256, address, uint256));
+        _send(token, msg.sender, _useLoan(token, amount, fee, input));
+    }
+
+    /// A pair that lends, or the last pair of a leg that pays before it is paid.
+    function _onPair(address sender, uint256 amount, bytes calldata input) private {
+        if (sender != address(this)) revert NotInitiator(sender);
+        _disarm(ON_PAIR, input);
+        // The first word is a lender, of kind UNISWAP_V2, or a leg's token.
+        uint256 lender = abi.decode(input, (uint256));
+        if (_lenderKind(lender) != UNISWAP_V2) {
+            (Leg memory leg, uint256[] calldata hops) = _openLeg(input);
+            return _pay(hops, leg, msg.sender);
         }
+        address token = abi.decode(input[0x20:], (address));
+        // The fee is taken off what comes back: amount / (1 - fee), rounded up.
+        uint256 fee = (lender >> 168) & 0xffffff;
+        uint256 premium = (amount * fee + 999_999 - fee) / (1e6 - fee);
+        _send(token, msg.sender, _useLoan(token, amount, premium, input));
     }
 
-    /// Sells what the pair holds above its reserve. Constant product: out = in·γ·R / (r + in·γ), rounded down.
-    function _swapV2(uint256 hop, bool zeroForOne, address tokenIn, address to) private {
-        IPairV2 pair = IPairV2(address(uint160(hop)));
-        (uint256 reserveIn, uint256 reserveOut, ) = pair.getReserves();
-        if (!zeroForOne) (reserveIn, reserveOut) = (reserveOut, reserveIn);
-        uint256 afterFee = (IERC20(tokenIn).balanceOf(address(pair)) - reserveIn) * (1e6 - ((hop >> 160) & 0xffffff));
-        uint256 amountOut = (afterFee * reserveOut) / (reserveIn * 1e6 + afterFee);
-        pair.swap(zeroForOne ? 0 : amountOut, zeroForOne ? amountOut : 0, to, '');
+    /// @return loan and premium
+    function _useLoan(address token, uint256 amount, uint256 premium, bytes calldata input) private returns (uint256) {
+        (, address wanted, uint256 loan) = abi.decode(input, (uint256, address, uint256));
+        if (token != wanted || amount != loan) revert WrongLoan(token, amount);
+        loanPremium = premium;
+        _walk(_hopsAt(input, 0x80), token, amount, false, true);
+        return amount + premium;
     }
 
-    function _swapV3(address pool, bool zeroForOne, address tokenIn, uint256 amountIn, address to) private {
-        (armedPool, payToken, payAmount) = (pool, tokenIn, amountIn);
-        IPoolV3(pool).swap(to, zeroForOne, int256(amountIn), zeroForOne ? MIN_SQRT_PRICE_LIMIT : MAX_SQRT_PRICE_LIMIT, '');
-        armedPool = address(0);
+    function _tip(address token, uint256 amount) private {
+        if (token != weth) revert TipNotNative(token);
+        IWrappedNative(token).withdraw(amount);
+        _sendNative(block.coinbase, amount);
     }
 
-    function _kind(uint256 hop) private pure returns (uint256) {
-        return (hop >> 184) & 0xff;
+    function _lenderKind(uint256 lender) private pure returns (uint256) {
+        return (lender >> 160) & 0xff;
     }
 
-    function _requireProfit(uint256 balance, uint256 base, uint256 floor) private pure returns (uint256) {
-        if (balance < base || balance - base < floor) revert ProfitBelowFloor(int256(balance) - int256(base), floor);
-        return balance - base;
-    }
-
-    /// Tokens that return nothing and tokens that return true are both content.
-    function _call(address token, bytes memory input) private {
-        (bool ok, bytes memory output) = token.call(input);
-        if (!ok || (output.length != 0 && !abi.decode(output, (bool)))) revert TokenRefused(token);
-    }
-
-    function setExecutor(address executor, bool allowed) external onlyOwner {
-        isExecutor[executor] = allowed;
-        emit ExecutorSet(executor, allowed);
-    }
-
-    /// Sends what was earned to the owner, and to nobody else.
-    function sweep(address token) external onlyOwner {
-        if (armedLender != address(0)) revert Reentered();
-        uint256 amount = IERC20(token).balanceOf(address(this));
-        _call(token, abi.encodeCall(IERC20.transfer, (owner, amount)));
-        emit Swept(token, amount);
-    }
-
-    function offerOwnership(address to) external onlyOwner {
-        pendingOwner = to;
-        emit OwnershipOffered(owner, to);
-    }
-
-    function takeOwnership() external {
-        if (msg.sender != pendingOwner) revert NotPendingOwner(msg.sender);
-        (owner, pendingOwner) = (msg.sender, address(0));
-        emit OwnershipTaken(msg.sender);
+    /// What is unwrapped for a tip.
+    receive() external payable {
+        if (msg.sender != weth) revert NotArmed(msg.sender);
     }
 }

@@ -12,6 +12,7 @@ interface IERC20 {
 
 interface IWrappedNative is IERC20 {
     function deposit() external payable;
+    function withdraw(uint256 amount) external;
 }
 
 /// Aave V3. The premium handed to the receiver's callback is what is taken on top of the loan.
@@ -24,6 +25,16 @@ interface IFlashLender {
         uint16 referralCode
     ) external;
     function supply(address asset, uint256 amount, address onBehalfOf, uint16 referralCode) external;
+}
+
+/// Balancer V2. Loan and fee must have come back, by transfer, when the callback returns.
+interface IVaultV2 {
+    function flashLoan(
+        address recipient,
+        address[] calldata tokens,
+        uint256[] calldata amounts,
+        bytes calldata callbackInput
+    ) external;
 }
 
 /// Both kinds of pool name their tokens so.
@@ -57,4 +68,29 @@ interface IPoolV3 is IPoolTokens {
         uint128 amount,
         bytes calldata callbackInput
     ) external returns (uint256 amount0, uint256 amount1);
+    function flash(address recipient, uint256 amount0, uint256 amount1, bytes calldata callbackInput) external;
+}
+
+/// Uniswap V4: one contract that holds every pool. All but `unlock` works inside its callback alone.
+interface IPoolManager {
+    struct PoolKey {
+        address currency0;
+        address currency1;
+        uint24 fee;
+        int24 tickSpacing;
+        address hooks;
+    }
+    struct SwapParams {
+        bool zeroForOne;
+        /// Negative: exactly that much goes in.
+        int256 amountSpecified;
+        uint160 sqrtPriceLimitX96;
+    }
+
+    function unlock(bytes calldata callbackInput) external returns (bytes memory);
+    /// Two int128 in one word, currency0's in the upper half; what the caller owes is negative.
+    function swap(PoolKey calldata key, SwapParams calldata params, bytes calldata hookInput) external returns (int256);
+    function sync(address currency) external;
+    function settle() external payable returns (uint256 paid);
+    function take(address currency, address to, uint256 amount) external;
 }

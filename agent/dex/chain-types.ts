@@ -8,6 +8,8 @@ export interface RpcBlock {
   timestamp: Hex
   gasLimit: Hex
   baseFeePerGas?: Hex
+  /** Bloom filter of the block's logs: 256 bytes. */
+  logsBloom?: Hex
 }
 
 export interface RpcLog {
@@ -18,6 +20,8 @@ export interface RpcLog {
   blockNumber: Hex
   transactionHash: Hex
   logIndex: Hex
+  /** By subscription: the block of this log is no longer on the chain. */
+  removed?: boolean
 }
 
 export interface RpcReceipt {
@@ -27,6 +31,8 @@ export interface RpcReceipt {
   status: Hex
   gasUsed: Hex
   effectiveGasPrice: Hex
+  /** OP-stack chains only: what was paid for L1 data on top. */
+  l1Fee?: Hex
   from: Address
   to: Address | null
   logs: RpcLog[]

@@ -1,27 +1,15 @@
-import type { TaskBus } from '../../src/ports/bus/bus.ts'
-import type { Lease, SharedMemory } from '../../src/ports/memory/memory.ts'
+import type { Lease } from '../../src/ports/memory/memory.ts'
 import { readAs } from '../../src/ports/memory/typed.ts'
 import { type ChainInfo, ChainInfoSchema } from '../../src/protocol/chain.ts'
 import { asFleetError } from '../../src/protocol/errors.ts'
-import type { FleetSpec } from '../../src/protocol/fleet.ts'
 import { HEARTBEAT, keys, leases } from '../../src/protocol/keys.ts'
-import type { LogLevel } from '../../src/protocol/records.ts'
-import type { RpcBlock } from '../dex/chain-types.ts'
-import type { Rpc } from '../dex/rpc.ts'
-import { Follower, newest } from './follow.ts'
 import { type Health, openHealth } from './health.ts'
-import { publishBlock } from './publish.ts'
-import { pause, type Wakeable, wakeable } from './wake.ts'
+import { pause } from './wake.ts'
+import { type WorkOptions, workInstance } from './work-instance.ts'
 
-export interface BotOptions {
-  memory: SharedMemory
-  bus: TaskBus
+export interface BotOptions extends WorkOptions {
   /** The chain as shared memory describes it now; may wait for it (`openChainAccess`). */
   chain(): Promise<ChainInfo>
-  /** A connection to that chain; another one when another instance took its place. Closed by whoever gave it. */
-  rpc(): Promise<Rpc>
-  spec: Pick<FleetSpec, 'limits' | 'minProfitWei' | 'planBlocks'>
-  log: (level: LogLevel, message: string) => void
   /** Owner of the lease `bot`: another one for each process. */
   id: string
 }
@@ -33,12 +21,12 @@ export interface Bot {
 
 const RETRY_MS = { first: 250, most: 5_000 } as const
 const STOP_MS = 1_000
-/** A node that has not answered for so long is said to be lost, also when its connection still waits. */
-const SILENT_MS = 4_000
+const WATCH_AGAIN_MS = 1_000
 
 /**
- * Watches the chain for the whole fleet: of several bots only the holder of the lease `bot` does. Whatever fails is
- * logged, shown as an unhealthy `service/bot`, and tried again for ever.
+ * Watches the chain for the whole fleet: of several bots only the holder of the lease `bot` does. The watch itself is a
+ * thread of its own; here are the lease, the heartbeat and what is published. Whatever fails is logged, shown as an unhealthy
+ * `service/bot`, and tried again for ever.
  */
 export function startBot(options: BotOptions): Bot {
   const bot = new Watch(options)
@@ -54,7 +42,6 @@ class Watch {
   /** Ends the work on one chain instance. */
   #instance = new AbortController()
   #instanceName = ''
-  #lookingSince: number | undefined
 
   constructor(options: BotOptions) {
     this.#options = options
@@ -65,7 +52,7 @@ class Watch {
   async stop(): Promise<void> {
     this.#ending.abort()
     this.#instance.abort()
-    // A node that does not answer must not hold the end up: what waits for it ends with its connection.
+    // A memory that does not answer must not hold the end up.
     const patience = new AbortController()
     await Promise.race([this.#done, pause(STOP_MS, patience.signal)])
     patience.abort()
@@ -94,7 +81,6 @@ class Watch {
         const error = asFleetError(thrown)
         if (!this.#ended) this.#health.become('unhealthy', `${error.message} ${error.remedy}`)
       }
-      this.#lookingSince = undefined
       await pause(waitMs, this.#ending.signal)
       waitMs = Math.min(RETRY_MS.most, waitMs * 2)
     }
@@ -107,50 +93,11 @@ class Watch {
 
   /** Until the instance is replaced, the lease is lost, the bot ends, or something fails. */
   async #workInstance(onWorking: () => void): Promise<void> {
-    const { chain: describe, rpc: connect, spec, log, memory, bus } = this.#options
-    const chain = await orAborted(describe(), this.#ending.signal)
-    if (!chain) return
-    const instance = new AbortController()
-    this.#instance = instance
+    const chain = await orAborted(this.#options.chain(), this.#ending.signal)
+    if (!chain || this.#ended) return
+    this.#instance = new AbortController()
     this.#instanceName = chain.chainInstance
-    const rpc = await orAborted(connect(), this.#ending.signal)
-    if (!rpc) return
-    const queue: RpcBlock[] = []
-    const wake = wakeable(instance.signal)
-    const unsubscribe = await rpc.subscribe(['newHeads'], (head) => {
-      queue.push(head as RpcBlock)
-      wake.nudge()
-    })
-    try {
-      const follower = await Follower.start({
-        chain,
-        rpc,
-        spec,
-        log,
-        onBlock: (head, found) => publishBlock({ memory, bus }, chain, head, found).catch((e) => this.#complain(e)),
-      })
-      onWorking()
-      await this.#workHeads(follower, { rpc, queue, wake, signal: instance.signal })
-    } finally {
-      await unsubscribe()
-    }
-  }
-
-  async #workHeads(follower: Follower, feed: Feed): Promise<void> {
-    while (!this.#ended && !feed.signal.aborted && this.#lease) {
-      const heads = feed.queue.splice(0)
-      // Nothing came for a while: look whether that is true. This is also how a lost node is noticed.
-      await follower.work(heads.length > 0 ? heads : [await this.#look(feed.rpc)])
-      if (!this.#ended) this.#health.become('healthy')
-      if (feed.queue.length === 0) await feed.wake.next(HEARTBEAT.everyMs)
-    }
-  }
-
-  async #look(rpc: Rpc): Promise<RpcBlock> {
-    this.#lookingSince = Date.now()
-    const head = await newest(rpc)
-    this.#lookingSince = undefined
-    return head
+    await workInstance(chain, this.#health, this.#options, { signal: this.#instance.signal, onWorking })
   }
 
   /** Renews lease and record. A lease that is lost ends the work at once: another bot has it. */
@@ -162,18 +109,12 @@ class Watch {
           this.#lease = undefined
           this.#instance.abort()
         }
-        if (this.#lease) await this.#sayHowItIs()
+        if (this.#lease) await this.#health.beat()
       } catch (thrown) {
         this.#complain(thrown)
       }
       await pause(HEARTBEAT.everyMs, this.#ending.signal)
     }
-  }
-
-  async #sayHowItIs(): Promise<void> {
-    const silentMs = this.#lookingSince === undefined ? 0 : Date.now() - this.#lookingSince
-    if (silentMs > SILENT_MS) this.#health.become('unhealthy', 'the node does not answer')
-    await this.#health.beat()
   }
 
   /** Another chain instance under the key `chain` ends the work on the old one. */
@@ -189,7 +130,7 @@ class Watch {
       } catch (thrown) {
         this.#complain(thrown)
       }
-      await pause(RETRY_MS.most / 5, signal)
+      await pause(WATCH_AGAIN_MS, signal)
     }
   }
 
@@ -197,13 +138,6 @@ class Watch {
     const error = asFleetError(thrown)
     if (!this.#ended) this.#health.become('unhealthy', error.message)
   }
-}
-
-interface Feed {
-  rpc: Rpc
-  queue: RpcBlock[]
-  wake: Wakeable
-  signal: AbortSignal
 }
 
 /** The value, or undefined when the signal aborts first. */

@@ -12,6 +12,7 @@ import { tell } from '../agent-record.ts'
 import type { RoleContext } from '../role.ts'
 import type { Step } from '../workflow.ts'
 import type { Workflow } from '../workflow-state.ts'
+import { tradeEntry } from './ledger.ts'
 import { taskView, tradeView } from './trade-view.ts'
 
 const COUNTED_KEPT = 512
@@ -30,8 +31,10 @@ export async function keepBooks(step: Step, result: TaskResult, context: RoleCon
   const records: HistoryRecord[] = [{ kind: 'task', id: result.taskId, at: result.startedAt, body: taskView(result) }]
   await say(memory, stageEvent(result), once)
   if (step.ended) {
-    const { tokens } = await context.chain()
-    records.push({ kind: 'trade', id: workflow.id, at: step.ended.at, body: tradeView(workflow, tokens) })
+    const chain = await context.chain()
+    records.push({ kind: 'trade', id: workflow.id, at: step.ended.at, body: tradeView(workflow, chain.tokens) })
+    const entry = tradeEntry(workflow, chain)
+    if (entry) records.push({ kind: 'ledger', id: workflow.id, at: entry.at, body: entry })
     await countTrade(memory, workflow, once)
   }
   await history.append(records)

@@ -1,4 +1,4 @@
-import { encodeExecute, executeGasLimit } from '../dex/build.ts'
+import { encodeExecute, executeGasLimit } from '../dex/trade/build.ts'
 import type { Role, RoleContext, StageResult, StageTask } from '../role.ts'
 import { headNumber } from './chain-reads.ts'
 
@@ -26,6 +26,6 @@ async function build({ input: plan }: StageTask<'build'>, context: RoleContext):
   const head = await headNumber(await context.rpc())
   if (head > plan.expiresBlock) return { outcome: 'expired', reason: `block ${head} is past ${plan.expiresBlock}` }
   const data = encodeExecute(plan, OPEN)
-  const gasLimit = executeGasLimit(plan.hops)
+  const gasLimit = executeGasLimit(plan.hops, plan.lender)
   return { outcome: 'ok', output: { plan, to: executor.address, data, gasLimit, deadlineBlock: OPEN } }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { FleetError } from '../../src/protocol/errors.ts'
-import { type Address, type Hex, type Raw, type Wei, wei } from '../../src/protocol/units.ts'
+import type { TradePlan } from '../../src/protocol/trade.ts'
+import { type Hex, type Raw, raw, type Wei, wei } from '../../src/protocol/units.ts'
 import type { RpcBlock } from '../dex/chain-types.ts'
 import type { Rpc } from '../dex/rpc.ts'
 
@@ -14,12 +15,24 @@ export function nextBaseFee({ baseFeePerGas }: Pick<RpcBlock, 'baseFeePerGas'>):
   return now + now / 8n + 1n
 }
 
-/** A token's amount in native units; only the wrapped native token has a rate (1) so far, and planners refuse others. */
-export function inNative(amount: Raw, token: Address, weth: Address | null): Wei {
-  if (token === weth) return wei(amount)
-  throw new FleetError('unsupported', `${token} is not the wrapped native token: its worth is not known`, {
-    remedy: 'Trade cycles through the wrapped native token only.',
-  })
+/**
+ * An amount of a plan's token in native units, rounded down: at the rate that the plan's own expected profit was counted
+ * with, so that promise and outcome are told at one rate. 0 for a plan that expects nothing.
+ */
+export function inNative(
+  amount: bigint,
+  { expectedProfitRaw, expectedProfitWei }: Pick<TradePlan, 'expectedProfitRaw' | 'expectedProfitWei'>,
+): Wei {
+  return wei(expectedProfitRaw > 0n ? (amount * expectedProfitWei) / expectedProfitRaw : 0n)
+}
+
+/** The reverse, rounded up: what of the plan's token pays for so much of the native one. */
+export function inToken(
+  amount: bigint,
+  { expectedProfitRaw, expectedProfitWei }: Pick<TradePlan, 'expectedProfitRaw' | 'expectedProfitWei'>,
+): Raw {
+  if (expectedProfitWei <= 0n) return raw(0n)
+  return raw((amount * expectedProfitRaw + expectedProfitWei - 1n) / expectedProfitWei)
 }
 
 const LOOK_MS = 50

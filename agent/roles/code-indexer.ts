@@ -1,82 +1,110 @@
 import type { ChainInfo } from '../../src/protocol/chain.ts'
 import type { Inspection, Opportunity } from '../../src/protocol/trade.ts'
 import type { Address, Hex } from '../../src/protocol/units.ts'
-import { codeHash } from '../dex/code-hash.ts'
+import { contractOf, poolKind, refOfHop } from '../dex/pools/table.ts'
+import { readHead } from '../dex/trade/send.ts'
 import type { Role, RoleContext, StageResult, StageTask } from '../role.ts'
+import { depthsOf } from './risk/depth.ts'
+import { refusalBy } from './risk/judge.ts'
+import { Looks, type Place } from './risk/look.ts'
+import { CODE_RULES, DEPTH_RULES, PROBE_RULES, ROUTE_RULES } from './risk/route-rules.ts'
+import { anySigner } from './sending/signer.ts'
+
+type Contract = Inspection['contracts'][number]
 
 interface Suspect {
   address: Address
-  kind: Inspection['contracts'][number]['kind']
-  /** Key of ChainInfo.codeHashes. */
+  kind: Contract['kind']
+  /** Key of ChainInfo.codeHashes; `executor` for our own contract. */
   code: string
 }
 
 export function codeIndexer(): Role {
-  const cache = new CodeCache()
+  const looks = new Looks()
   return {
     name: 'code_indexer',
     stage: {
       stage: 'inspect',
       tool: {
         name: 'inspect_contracts',
-        description: 'Reads the code of every pool, token and lender of a route and tells which of it is known.',
+        description:
+          'Holds a route against the lists, the age and depth of its pools, the code of its contracts, and how its tokens behave.',
       },
-      run: (task, context) => inspect(task, context, cache),
+      run: (task, context) => inspect(task, context, looks),
     },
     tools: [],
   }
 }
 
+/** What costs nothing is judged first; the chain is asked only about what was not refused yet. */
 async function inspect(
-  { input }: StageTask<'inspect'>,
+  { input: found }: StageTask<'inspect'>,
   context: RoleContext,
-  cache: CodeCache,
+  looks: Looks,
 ): Promise<StageResult<'inspect'>> {
-  const chain = await context.chain()
-  const contracts = await Promise.all(
-    suspects(input).map(async ({ address, kind, code }) => {
-      const hash = await cache.hashOf(context, chain.chainInstance, address)
-      return { address, kind, codeHash: hash, known: isKnown(chain, code, hash), note: code }
-    }),
-  )
-  const output = { contracts }
-  const unknown = contracts.filter((contract) => !contract.known)
-  if (unknown.length === 0) return { outcome: 'ok', output }
-  const which = unknown.map(({ address, note, codeHash: hash }) => `${note} ${address} (${hash})`).join(', ')
-  return { outcome: 'refused', reason: `unknown code: ${which}`, output }
+  const [rpc, chain] = await Promise.all([context.rpc(), context.chain()])
+  const { risk } = context
+  const place: Place = { rpc, chain, head: await readHead(rpc) }
+  const listed = refusalBy(ROUTE_RULES, { route: found, chain, risk, head: Number(place.head.number) })
+  if (listed !== null) return { outcome: 'refused', reason: listed }
+
+  const contracts = await fingerprints(place, looks, found)
+  const unknown = refusalBy(CODE_RULES, { contracts })
+  if (unknown !== null) return { outcome: 'refused', reason: unknown, output: { contracts } }
+
+  const depths = depthsOf(found, await looks.sides(place, found.hops))
+  const shallow = refusalBy(DEPTH_RULES, { risk, depths })
+  if (shallow !== null) return { outcome: 'refused', reason: shallow, output: { contracts } }
+
+  const signer = () => anySigner(context.memory, chain.chainId).catch(() => chain.executor?.address ?? found.token)
+  const codes = new Map(contracts.map(({ address, codeHash }) => [address, codeHash]))
+  const probes = await looks.probes(place, found, { signer, codes })
+  if (typeof probes === 'string') return { outcome: 'ok', output: { contracts: noted(contracts, probes) } }
+  const trap = refusalBy(PROBE_RULES, { chain, risk, probes })
+  return trap === null
+    ? { outcome: 'ok', output: { contracts } }
+    : { outcome: 'refused', reason: trap, output: { contracts } }
 }
 
-/** Every contract that the trade's money passes through. */
-export function suspects({ hops, lender }: Pick<Opportunity, 'hops' | 'lender'>): Suspect[] {
-  const pools = hops.map(
-    (hop): Suspect => ({
-      address: hop.pool,
-      kind: 'pool',
-      code: hop.kind === 'v2' ? 'v2_pair' : 'v3_pool',
+function fingerprints(place: Place, looks: Looks, found: Opportunity): Promise<Contract[]> {
+  const { chain } = place
+  return Promise.all(
+    suspects(found).map(async ({ address, kind, code }) => {
+      const codeHash = await looks.codeHash(place, address)
+      return { address, kind, codeHash, known: isKnown(chain, code, codeHash), note: code }
     }),
   )
+}
+
+/** Tokens whose code is known pass unprobed, and it is said so. */
+const noted = (contracts: readonly Contract[], why: string): Contract[] =>
+  contracts.map((contract) => (contract.kind === 'token' ? { ...contract, note: `not probed: ${why}` } : contract))
+
+/** Every contract that the trade's money passes through, once. */
+export function suspects({ hops, lender }: Pick<Opportunity, 'hops' | 'lender'>): Suspect[] {
+  const pools = hops.map(
+    (hop): Suspect => ({ address: contractOf(refOfHop(hop)), kind: 'pool', code: poolKind(hop.kind).codeKey }),
+  )
   const tokens = hops.map((hop): Suspect => ({ address: hop.tokenIn, kind: 'token', code: 'token' }))
-  const all: Suspect[] = [...pools, ...tokens, { address: lender.address, kind: 'lender', code: `${lender.kind}_pool` }]
+  const lending: Suspect = { address: lender.address, kind: 'lender', code: LENDER_CODE[lender.kind] }
+  // In this order: a pool that lends is a pool.
+  const all = [lending, ...pools, ...tokens]
   return [...new Map(all.map((suspect) => [suspect.address, suspect])).values()]
 }
 
-export const isKnown = ({ codeHashes }: Pick<ChainInfo, 'codeHashes'>, code: string, hash: Hex): boolean =>
-  codeHashes[code]?.includes(hash) ?? false
+const LENDER_CODE: Readonly<Record<Opportunity['lender']['kind'], string>> = {
+  own: 'executor',
+  aave_v3: 'aave_v3_pool',
+  balancer_v2: 'balancer_v2_pool',
+  uniswap_v3: 'v3_pool',
+  uniswap_v2: 'v2_pair',
+}
 
-/** Code does not change while a chain instance lives; what could not be read is asked again. */
-class CodeCache {
-  #instance = ''
-  readonly #hashes = new Map<Address, Hex>()
-
-  async hashOf(context: RoleContext, instance: string, address: Address): Promise<Hex> {
-    if (this.#instance !== instance) {
-      this.#instance = instance
-      this.#hashes.clear()
-    }
-    const seen = this.#hashes.get(address)
-    if (seen) return seen
-    const hash = await codeHash(await context.rpc(), address)
-    if (this.#instance === instance) this.#hashes.set(address, hash)
-    return hash
-  }
+export function isKnown(
+  { codeHashes, executor }: Pick<ChainInfo, 'codeHashes' | 'executor'>,
+  code: string,
+  hash: Hex,
+): boolean {
+  if (code === 'executor') return executor?.codeHash === hash
+  return codeHashes[code]?.includes(hash) ?? false
 }

@@ -3,7 +3,6 @@ import { listAs, readAs } from '../../src/ports/memory/typed.ts'
 import { keys } from '../../src/protocol/keys.ts'
 import { HashSchema } from '../../src/protocol/schemas.ts'
 import { type BusMessage, stageRole, type Task, type TaskResult } from '../../src/protocol/task.ts'
-import type { Opportunity } from '../../src/protocol/trade.ts'
 import { knownHead, knownInstance } from '../chain-access.ts'
 import type { Role, RoleContext, RoleTool } from '../role.ts'
 import { advance, begin, pending, type Step } from '../workflow.ts'
@@ -21,37 +20,41 @@ export function coordinator(): Role {
     name: 'coordinator',
     tools: [workflowStatus],
     prefetch: 8,
-    receive: (message, _, context) => receive(message, context),
+    receive: (message, { redelivered }, context) => receive(message, redelivered, context),
   }
 }
 
 /**
  * Moves one trade by one message. The workflow is changed by compare-and-set first; what follows from it is done after,
- * and is done again when the message comes again, so that dying between the two loses nothing.
+ * and is done again when this very message is delivered again, so that dying between the two loses nothing. A copy of it
+ * does nothing: whoever has the first one does it or gives that one back, and copies would beget copies at each stage.
  */
-async function receive(message: BusMessage, context: RoleContext): Promise<void> {
+async function receive(message: BusMessage, redelivered: boolean, context: RoleContext): Promise<void> {
   if (message.kind === 'task') return context.log('warn', `dropped ${message.taskId}: a coordinator takes no task`)
   const of = message.kind === 'result' ? message.chainInstance : message.opportunity.chainInstance
   const instance = await knownInstance(context.memory)
   if (instance !== null && of !== instance) {
     return context.log('info', `dropped a ${message.kind} of another chain instance (${of})`)
   }
-  if (message.kind === 'opportunity') return open(message.opportunity, message.traceparent, context)
-  await apply(message, context)
+  if (message.kind === 'opportunity') return open(message, redelivered, context)
+  await apply(message, redelivered, context)
 }
 
-async function open(opportunity: Opportunity, traceparent: string, context: RoleContext): Promise<void> {
+type Found = Extract<BusMessage, { kind: 'opportunity' }>
+
+async function open({ opportunity, traceparent }: Found, redelivered: boolean, context: RoleContext): Promise<void> {
   const key = keys.workflow(opportunity.id)
   const first = begin({ opportunity, traceparent, live: context.live })
   const opened = await context.memory.write(key, first.workflow, { expect: 'absent', ttlMs: RUNNING_TTL_MS })
   if (opened !== undefined) return publish(first.emits, context)
-  const known = await readAs(context.memory, key, WorkflowSchema)
+  const known = redelivered ? await readAs(context.memory, key, WorkflowSchema) : undefined
   if (known && known.value.applied === null) await publish(pending(known.value), context)
 }
 
-async function apply(result: TaskResult, context: RoleContext): Promise<void> {
+async function apply(result: TaskResult, redelivered: boolean, context: RoleContext): Promise<void> {
   const step = await move(result, context)
-  if (!step || step.kind === 'ignored') return context.log('debug', `ignored ${result.taskId}: it is not awaited`)
+  if (!step || step.kind === 'ignored' || (step.kind === 'repeated' && !redelivered))
+    return context.log('debug', `ignored ${result.taskId}: it is not awaited`)
   // What was executed uses its pools no more; its review does not need them.
   if (step.ended || (result.stage === 'execute' && result.outcome === 'ok')) await freePools(step, context)
   await publish(step.emits, context)

@@ -1,13 +1,15 @@
 import type { PoolInfo } from '../../src/protocol/chain.ts'
 import type { TradePlan } from '../../src/protocol/trade.ts'
-import { raw } from '../../src/protocol/units.ts'
-import { gasOfRoute } from '../dex/gas.ts'
-import { lenderLiquidity } from '../dex/lender-liquidity.ts'
-import { loadPools } from '../dex/load.ts'
-import { readHead } from '../dex/send.ts'
-import { bestSize, type Sized } from '../dex/size.ts'
+import { type Hex, type Raw, wei } from '../../src/protocol/units.ts'
+import { gasOfTrade } from '../dex/lending/gas-of-trade.ts'
+import { lenderLiquidity } from '../dex/lending/lender-liquidity.ts'
+import { loadPools } from '../dex/pools/load.ts'
+import type { Rpc } from '../dex/rpc.ts'
+import { bestSize, type Sized } from '../dex/search/size.ts'
+import { exposureOf } from '../dex/token-names.ts'
+import { readHead } from '../dex/trade/send.ts'
 import type { Role, RoleContext, StageResult, StageTask } from '../role.ts'
-import { nextBaseFee } from './chain-reads.ts'
+import { inNative, inToken, nextBaseFee } from './chain-reads.ts'
 import { floorRaw } from './planner.ts'
 
 export function fixer(): Role {
@@ -34,30 +36,39 @@ async function mend({ input }: StageTask<'mend'>, context: RoleContext): Promise
     }
   }
   const rpc = await context.rpc()
-  const { pools } = await context.chain()
-  const route = plan.hops.map((hop) => pools.find((pool) => pool.address === hop.pool))
+  const chain = await context.chain()
+  const route = plan.hops.map((hop) => chain.pools.find((pool) => pool.address === hop.pool))
   const unknown = route.indexOf(undefined)
   if (unknown >= 0) return { outcome: 'refused', reason: `pool ${plan.hops[unknown]?.pool} is not of this market` }
+  const limit = exposureOf(context.limits, chain, plan.token)?.maxInputRawPerTrade
+  if (limit === undefined) {
+    return { outcome: 'refused', reason: `rule limits.tokens: no limit is set for loans of ${plan.token}` }
+  }
   const head = await readHead(rpc)
   const states = await loadPools(rpc, route as PoolInfo[], head.hash)
-  const lendable = await lenderLiquidity(rpc, plan.lender, plan.token, head.hash)
-  const limit = context.limits.maxInputRawPerTrade
-  const terms = { lender: plan.lender, maxRaw: lendable < limit ? raw(lendable) : limit }
+  const lendable = await lendableBy(rpc, plan, head.hash)
+  const terms = { lender: plan.lender, maxRaw: lendable !== null && lendable < limit ? lendable : limit }
   const sized = bestSize(plan.hops, new Map(states.map((state) => [state.address, state])), terms)
-  return mended(plan, sized, Number(head.number), gasOfRoute(plan.hops) * nextBaseFee(head))
+  return mended(plan, sized, Number(head.number), gasOfTrade(plan.hops, plan.lender) * nextBaseFee(head))
 }
 
+/** Null: the first pool of the route pays before it is paid, and has no limit of its own. */
+const lendableBy = async (rpc: Rpc, { lender, hops, token }: TradePlan, blockHash: Hex): Promise<Raw | null> =>
+  lender.address === hops[0]?.pool ? null : lenderLiquidity(rpc, lender, token, blockHash)
+
 /**
- * The next attempt on the same pools, which stay locked for the trade; it expires with the first.
- * @param gasWei what it is expected to cost, in the token's units: planners let only the wrapped native token through
+ * The next attempt on the same pools, which stay locked for the trade; it expires with the first. The builder's tip keeps
+ * its share of the profit.
+ * @param gasWei what it is expected to cost, wei
  */
 export function mended(plan: TradePlan, sized: Sized | undefined, block: number, gasWei: bigint): StageResult<'mend'> {
   if (!sized) return { outcome: 'refused', reason: `no profit left at block ${block}` }
   const { hops, sizeRaw, profitRaw } = sized
-  if (profitRaw <= gasWei) {
+  const [gasRaw, tipRaw] = [inToken(gasWei, plan), tipOf(plan, profitRaw)]
+  if (profitRaw - tipRaw <= gasRaw) {
     return {
       outcome: 'refused',
-      reason: `no profit left at block ${block}: ${profitRaw} does not pay ${gasWei} of gas`,
+      reason: `no profit left at block ${block}: ${profitRaw - tipRaw} does not pay ${gasRaw} of gas`,
     }
   }
   const output: TradePlan = {
@@ -67,7 +78,13 @@ export function mended(plan: TradePlan, sized: Sized | undefined, block: number,
     hops,
     sizeRaw,
     expectedProfitRaw: profitRaw,
-    minProfitRaw: floorRaw(profitRaw, gasWei),
+    expectedProfitWei: inNative(profitRaw, plan),
+    ...(plan.tipWei !== undefined && { tipWei: wei(tipRaw) }),
+    minProfitRaw: floorRaw(profitRaw, gasRaw, tipRaw),
   }
   return { outcome: 'ok', output }
 }
+
+/** Only where the token is the wrapped native one, so that raw units are wei. */
+const tipOf = ({ tipWei, expectedProfitRaw }: TradePlan, profitRaw: bigint): bigint =>
+  tipWei === undefined || expectedProfitRaw <= 0n ? 0n : (tipWei * profitRaw) / expectedProfitRaw

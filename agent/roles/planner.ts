@@ -2,20 +2,20 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import type { SharedMemory } from '../../src/ports/memory/memory.ts'
 import { readAs } from '../../src/ports/memory/typed.ts'
+import { HeadSchema } from '../../src/protocol/chain.ts'
 import { keys } from '../../src/protocol/keys.ts'
-import type { StageInput } from '../../src/protocol/task.ts'
 import { type Opportunity, type TradePlan, TradePlanSchema } from '../../src/protocol/trade.ts'
 import { type Hex, type Raw, raw } from '../../src/protocol/units.ts'
-import { knownHead } from '../chain-access.ts'
 import type { Role, RoleContext, StageResult, StageTask } from '../role.ts'
+import { inToken } from './chain-reads.ts'
 import { blocksMs, lockPools } from './pool-locks.ts'
+import { refusalBy } from './risk/judge.ts'
+import { PLAN_RULES } from './risk/plan-rules.ts'
 
 /** The first planner to write it decides for all that come later, so that a task delivered twice has one answer. Key `claim/ID`. */
 const ClaimSchema = z.object({ planner: z.string(), plan: TradePlanSchema, refused: z.string().nullable() })
 type Claim = z.output<typeof ClaimSchema>
 
-/** A plan above it is refused. */
-export const MAX_RISK = 80
 const CLAIM_TTL_MS = 3_600_000
 const LOCK_WAIT_MS = 300
 const LOCK_LOOK_MS = 25
@@ -41,14 +41,24 @@ async function plan(
 ): Promise<StageResult<'plan'>> {
   const { memory } = context
   const { opportunity } = input
-  const head = (await knownHead(memory, opportunity.chainInstance)) ?? opportunity.block
+  const newest = (await readAs(memory, keys.head, HeadSchema))?.value
+  const known = newest?.chainInstance === opportunity.chainInstance ? newest : null
+  const head = known?.number ?? opportunity.block
   if (head > expiresBlock) return { outcome: 'expired', reason: `block ${head} is past ${expiresBlock}` }
   const chain = await context.chain()
   const proposed = planFor(opportunity)
   const claim = await claimFirst(memory, {
     planner: context.id,
     plan: proposed,
-    refused: refusal(input, proposed, chain.weth),
+    refused: refusalBy(PLAN_RULES, {
+      plan: proposed,
+      inspection: input.inspection,
+      chain,
+      limits: context.limits,
+      risk: context.risk,
+      head: known,
+      nowMs: Date.now(),
+    }),
   })
   if (claim.refused !== null) return { outcome: 'refused', reason: claim.refused }
   const lockMs = blocksMs(chain, expiresBlock - head + 2)
@@ -79,20 +89,10 @@ async function claimFirst(memory: SharedMemory, claim: Claim): Promise<Claim> {
   return (await readAs(memory, key, ClaimSchema))?.value ?? claim
 }
 
-function refusal({ inspection }: StageInput['plan'], planned: TradePlan, weth: Hex | null): string | null {
-  const unknown = inspection.contracts.find((contract) => !contract.known)
-  if (unknown) return `${unknown.kind} ${unknown.address} has unknown code`
-  if (planned.token !== weth) return `${planned.token} is not the wrapped native token: its worth in gas is not known`
-  if (planned.riskScore > MAX_RISK) return `risk ${planned.riskScore} is above ${MAX_RISK}`
-  if (planned.minProfitRaw > planned.expectedProfitRaw) {
-    return `expected profit ${planned.expectedProfitRaw} is below the floor ${planned.minProfitRaw}`
-  }
-  return null
-}
-
 /** A function of the opportunity alone. */
 export function planFor(opportunity: Opportunity): TradePlan {
-  const { profitRaw, profitWei, gasWei } = opportunity
+  const { profitRaw, profitWei, gasWei, tipWei } = opportunity
+  const rate = { expectedProfitRaw: profitRaw, expectedProfitWei: profitWei }
   return {
     opportunityId: opportunity.id,
     chainInstance: opportunity.chainInstance,
@@ -102,27 +102,30 @@ export function planFor(opportunity: Opportunity): TradePlan {
     lender: opportunity.lender,
     hops: opportunity.hops,
     sizeRaw: opportunity.sizeRaw,
-    expectedProfitRaw: profitRaw,
-    minProfitRaw: floorRaw(profitRaw, profitWei === 0n ? 0n : ceilDiv(gasWei * profitRaw, profitWei)),
+    ...rate,
+    ...(tipWei !== undefined && { tipWei }),
+    minProfitRaw: floorRaw(profitRaw, inToken(gasWei, rate), inToken(tipWei ?? 0n, rate)),
     riskScore: riskOf(opportunity),
     expiresBlock: opportunity.expiresBlock,
   }
 }
 
 /**
- * The least that a trade must keep to be worth sending: its expected gas, in the token's units, and a tenth of what
- * would be left above that, so that a price that moves against it costs gas only and never more.
+ * The least that a trade must keep to be worth sending, after the tip: its expected gas, in the token's units, and a tenth
+ * of what would be left above that, so that a price that moves against it costs gas only and never more.
  */
-export function floorRaw(profitRaw: bigint, gasRaw: bigint): Raw {
-  const net = profitRaw - gasRaw
+export function floorRaw(profitRaw: bigint, gasRaw: bigint, tipRaw = 0n): Raw {
+  const net = profitRaw - tipRaw - gasRaw
   return raw(gasRaw + (net > 0n ? net / 10n : 0n))
 }
 
-const ceilDiv = (a: bigint, b: bigint): bigint => (a + b - 1n) / b
-
-/** 15 for each hop above the two that a cycle needs, up to 50 as gas eats the profit, 20 for a V3 pool (its ticks may be crossed). */
-export function riskOf({ hops, gasWei, profitWei }: Opportunity): number {
-  const gasShare = profitWei > 0n ? Number((gasWei * 100n) / profitWei) : 100
-  const v3 = hops.some((hop) => hop.kind === 'v3') ? 20 : 0
-  return Math.min(100, 15 * (hops.length - 2) + Math.min(50, Math.round(gasShare / 2)) + v3)
+/**
+ * 0 to 100: 15 for each hop above the two that a cycle needs, up to 50 as costs eat the profit, 20 where ticks may be crossed
+ * (V3, V4), 5 where the loan is asked of somebody who is not on the route.
+ */
+export function riskOf({ hops, lender, gasWei, tipWei, profitWei }: Opportunity): number {
+  const costShare = profitWei > 0n ? Number(((gasWei + (tipWei ?? 0n)) * 100n) / profitWei) : 100
+  const ticks = hops.some((hop) => hop.kind !== 'v2') ? 20 : 0
+  const outside = lender.kind === 'own' || hops.some((hop) => hop.pool === lender.address) ? 0 : 5
+  return Math.min(100, 15 * (hops.length - 2) + Math.min(50, Math.round(costShare / 2)) + ticks + outside)
 }

@@ -2,14 +2,18 @@ import type { SharedMemory } from '../../src/ports/memory/memory.ts'
 import type { ChainInfo } from '../../src/protocol/chain.ts'
 import { leases } from '../../src/protocol/keys.ts'
 import type { Opportunity } from '../../src/protocol/trade.ts'
-import type { Address, Hex } from '../../src/protocol/units.ts'
+import type { Hex } from '../../src/protocol/units.ts'
 
-type Route = Pick<Opportunity, 'chainInstance' | 'hops'>
+type Route = Pick<Opportunity, 'chainInstance' | 'hops' | 'lender'>
 
-const poolsOf = (route: Route): Address[] => [...new Set(route.hops.map((hop) => hop.pool))].sort()
+/** What a trade changes or needs unlocked: the pools that it swaps in, and a pair or pool that lends. */
+function poolsOf({ hops, lender }: Route): Hex[] {
+  const lends = lender.kind === 'uniswap_v2' || lender.kind === 'uniswap_v3' ? [lender.address] : []
+  return [...new Set<Hex>([...hops.map((hop) => hop.pool), ...lends])].sort()
+}
 
 /**
- * Locks a route's pools in the name of its opportunity, in address order, so that two plans never wait for each other.
+ * Locks a route's pools in the name of its opportunity, in the order of their ids, so that two plans never wait for each other.
  * Whoever works on that opportunity takes the same locks again.
  * @returns the first pool that another plan holds; then none taken here is kept
  */
@@ -18,7 +22,7 @@ export async function lockPools(
   opportunityId: Hex,
   route: Route,
   ttlMs: number,
-): Promise<Address | undefined> {
+): Promise<Hex | undefined> {
   const taken: { release(): Promise<void> }[] = []
   for (const pool of poolsOf(route)) {
     const lease = await memory.lease(leases.pool(route.chainInstance, pool), opportunityId, ttlMs)

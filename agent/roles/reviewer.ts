@@ -1,9 +1,10 @@
 import type { ChainInfo } from '../../src/protocol/chain.ts'
 import type { StageInput } from '../../src/protocol/task.ts'
 import type { Review } from '../../src/protocol/trade.ts'
-import { raw, wei } from '../../src/protocol/units.ts'
-import { decodeExecuted } from '../dex/build.ts'
+import { wei } from '../../src/protocol/units.ts'
 import type { RpcReceipt } from '../dex/chain-types.ts'
+import { decodeExecuted } from '../dex/trade/build.ts'
+import { paidFor } from '../dex/trade/receipt.ts'
 import type { Role, RoleContext, StageResult, StageTask } from '../role.ts'
 import { inNative } from './chain-reads.ts'
 
@@ -33,12 +34,12 @@ async function reviewStage({ input }: StageTask<'review'>, context: RoleContext)
 export function review(
   { verdict, execution }: StageInput['review'],
   receipt: RpcReceipt | null,
-  { executor, weth }: Pick<ChainInfo, 'executor' | 'weth'>,
+  { executor }: Pick<ChainInfo, 'executor'>,
 ): Review {
   const { plan } = verdict.tx
   const done = receipt && executor ? decodeExecuted(receipt.logs, executor.address) : undefined
-  const profitWei = inNative(done?.profitRaw ?? raw(0n), plan.token, weth)
-  const gasWei = receipt ? wei(BigInt(receipt.gasUsed) * BigInt(receipt.effectiveGasPrice)) : wei(0n)
+  const profitWei = inNative(done?.profitRaw ?? 0n, plan)
+  const gasWei = receipt ? paidFor(receipt).gasWei : wei(0n)
   const block = receipt ? Number(receipt.blockNumber) : null
   const checks: readonly (readonly [boolean, string])[] = [
     [receipt === null, `the chain has no receipt of ${execution.tx}`],

@@ -26,6 +26,7 @@ export function tradeView(workflow: Workflow, tokens: readonly TokenInfo[]): Tra
     block: opportunity.block,
     route: routeText(hops, tokens),
     hops,
+    lender: plan?.lender ?? opportunity.lender,
     sizeRaw: (plan?.sizeRaw ?? opportunity.sizeRaw).toString(),
     expectedWei: opportunity.profitWei,
     predictedWei: execution?.predictedWei ?? (verdict?.pass ? verdict.predictedWei : null),

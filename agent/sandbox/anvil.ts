@@ -14,6 +14,8 @@ export interface AnvilOptions {
   port?: number
   /** Default 31337. */
   chainId?: number
+  /** A dumped state, plain JSON, to begin with; default an empty chain. */
+  stateFile?: string
   /** Default: the binary of the npm package for this platform. */
   binary?: string
   /** Whose it is: stands in the process's arguments. Letters, digits, `-`, `_`, `.`. */
@@ -123,6 +125,7 @@ function anvilFlags(options: AnvilOptions & { host: string }): string[] {
     // No web page may drive the node; and it says whose node it is.
     ...['--allow-origin', `http://${options.fleet ?? 'sandbox'}.invalid`],
     ...(options.ipcPath === undefined ? [] : ['--ipc', options.ipcPath]),
+    ...(options.stateFile === undefined ? [] : ['--load-state', options.stateFile]),
   ]
 }
 

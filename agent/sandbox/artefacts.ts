@@ -2,18 +2,26 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import { AbiCoder, type InterfaceAbi, type JsonFragment, type ParamType } from 'ethers'
+import { AbiCoder, type InterfaceAbi, type JsonFragment, keccak256, type ParamType } from 'ethers'
 import { z } from 'zod'
 import { FleetError } from '../../src/protocol/errors.ts'
 import { parse } from '../../src/protocol/json.ts'
 import type { Address, Hex } from '../../src/protocol/units.ts'
 
 const AbiEntry = z.looseObject({ type: z.string(), inputs: z.array(z.looseObject({ type: z.string() })).optional() })
+const Code = z.custom<Hex>((text) => typeof text === 'string' && text.startsWith('0x'))
 const ArtefactSchema = z.object({
   abi: z.array(AbiEntry),
-  bytecode: z.custom<Hex>((text) => typeof text === 'string' && text.startsWith('0x')),
+  bytecode: Code,
   /** Library name to the byte offsets where its address goes. */
   links: z.record(z.string(), z.array(z.int())),
+  /** Only of our own contracts: the code as it lies on the chain, zeros where its constructor writes. */
+  runtime: Code.optional(),
+  /** Where in `runtime` the constructor writes: start and length in bytes. */
+  immutables: z.array(z.tuple([z.int(), z.int()])).optional(),
+  /** Of `runtime`, as solc writes it; its file numbers count `sources`. */
+  sourceMap: z.string().optional(),
+  sources: z.array(z.string()).optional(),
 })
 const FileSchema = z.object({ key: z.string(), contracts: z.record(z.string(), ArtefactSchema) })
 
@@ -29,17 +37,48 @@ export class Artefacts {
     return this.#named(name).abi as JsonFragment[]
   }
 
+  /** What is deployed, before libraries and arguments. */
+  bytecode(name: string): Hex {
+    return this.#named(name).bytecode
+  }
+
   /** Bytecode with its libraries linked in, and the constructor's arguments behind it. */
   deployment(name: string, args: readonly unknown[] = [], libraries: Readonly<Record<string, Address>> = {}): Hex {
     const { abi, bytecode, links } = this.#named(name)
-    const digits = bytecode.slice(2).split('')
+    let linked: string = bytecode
     for (const [library, places] of Object.entries(links)) {
       const at = libraries[library]
       if (at === undefined) throw missing(`${name} needs the library ${library}`)
-      for (const place of places) digits.splice(place * 2, 40, ...at.slice(2))
+      for (const place of places)
+        linked = `${linked.slice(0, 2 + place * 2)}${at.slice(2)}${linked.slice(42 + place * 2)}`
     }
     const inputs = (abi.find((entry) => entry.type === 'constructor')?.inputs ?? []) as unknown as ParamType[]
-    return `0x${digits.join('')}${AbiCoder.defaultAbiCoder().encode(inputs, args).slice(2)}`
+    return `${linked}${AbiCoder.defaultAbiCoder().encode(inputs, args).slice(2)}` as Hex
+  }
+
+  /** The code of one of our own contracts as it lies on the chain, with zeros for what its constructor fills in. */
+  runtime(name: string): Hex {
+    const { runtime } = this.#named(name)
+    if (runtime === undefined) throw missing(`the runtime code of ${name} is not kept`)
+    return runtime
+  }
+
+  /** keccak256 of `runtime`: of a contract without immutables the code hash wherever it is deployed. */
+  codeHash(name: string): Hex {
+    return keccak256(this.runtime(name)) as Hex
+  }
+
+  /** Whether `code`, read from a chain, is that contract's, whatever its constructor wrote into it. */
+  isCodeOf(name: string, code: Hex): boolean {
+    const digits = code.slice(2).split('')
+    for (const [start, length] of this.#named(name).immutables ?? []) digits.fill('0', start * 2, (start + length) * 2)
+    return `0x${digits.join('')}`.toLowerCase() === this.runtime(name)
+  }
+
+  /** Of `runtime`: its map, and the files that the map's numbers count. */
+  sourceMap(name: string): { map: string; sources: readonly string[] } {
+    const { sourceMap = '', sources = [] } = this.#named(name)
+    return { map: sourceMap, sources }
   }
 
   #named(name: string) {

@@ -11,6 +11,8 @@ import { deployMarket, type Market } from './market.ts'
 import { ordersAt, sendOrders } from './traders.ts'
 
 const CHAIN_ID = 31337
+/** Nothing is ever dropped here; the fleet waits all the same, as it must elsewhere. */
+const FINALITY_BLOCKS = 2
 const FUNDS_WEI = parseEther('1000')
 /** The same in every block: traders bid it exactly, so whoever bids more comes first. */
 const BASE_FEE_WEI = 1_000_000_000n
@@ -66,13 +68,16 @@ async function fund(rpc: Rpc, executors: readonly Address[]): Promise<void> {
 }
 
 function describe(market: Market, options: InstanceOptions, url: string): ChainInfo {
-  const { weth, tokens, pools, lenders, executor, codeHashes } = market
+  const { weth, bases, tokens, pools, lenders, executor, codeHashes } = market
   return {
     chainInstance: `${CHAIN_ID}-${randomBytes(8).toString('hex')}`,
     chainId: CHAIN_ID,
     sandbox: true,
     url: options.publicUrl ?? url,
-    ...{ weth, tokens, pools, lenders, executor, codeHashes },
+    ...{ weth, bases, tokens, pools, lenders, executor, codeHashes },
+    l1Fee: 'none',
+    finalityBlocks: FINALITY_BLOCKS,
+    submit: 'public',
     seed: options.seed,
     at: now(),
   }

@@ -1,3 +1,5 @@
+import type { PoolKind } from '../../src/protocol/trade.ts'
+
 /** The practice market as it stands before the first trade. Prices are in whole dollars, depths in whole dollars a side. */
 
 export interface TokenLayout {
@@ -8,8 +10,8 @@ export interface TokenLayout {
 }
 
 export interface PoolLayout {
-  kind: 'v2' | 'v3'
-  dex: 'uniswap_v2' | 'sushi_v2' | 'uniswap_v3'
+  kind: PoolKind
+  dex: 'uniswap_v2' | 'sushi_v2' | 'uniswap_v3' | 'uniswap_v4'
   pair: readonly [string, string]
   feePips: number
   /** Value of one side, near the price. */
@@ -34,13 +36,17 @@ const v2 = (dex: 'uniswap_v2' | 'sushi_v2', a: string, b: string, depthDollars: 
   feePips: 3_000,
   depthDollars,
 })
-const v3 = (a: string, b: string, feePips: number, depthDollars: number): PoolLayout => ({
-  kind: 'v3',
-  dex: 'uniswap_v3',
-  pair: [a, b],
-  feePips,
-  depthDollars,
-})
+const concentrated =
+  (kind: 'v3' | 'v4', dex: 'uniswap_v3' | 'uniswap_v4') =>
+  (a: string, b: string, feePips: number, depthDollars: number): PoolLayout => ({
+    kind,
+    dex,
+    pair: [a, b],
+    feePips,
+    depthDollars,
+  })
+const v3 = concentrated('v3', 'uniswap_v3')
+const v4 = concentrated('v4', 'uniswap_v4')
 
 export const POOL_LAYOUT: readonly PoolLayout[] = [
   v2('uniswap_v2', 'WETH', 'USDC', 6_000_000),
@@ -63,9 +69,17 @@ export const POOL_LAYOUT: readonly PoolLayout[] = [
   v3('WETH', 'UNI', 10_000, 1_000_000),
   v3('USDC', 'DAI', 500, 4_000_000),
   v3('USDC', 'WBTC', 3_000, 2_000_000),
+  v4('WETH', 'USDC', 500, 6_000_000),
+  v4('WETH', 'DAI', 3_000, 2_500_000),
+  v4('WETH', 'WBTC', 500, 3_000_000),
+  v4('USDC', 'DAI', 100, 5_000_000),
 ]
 
-/** Tokens that Aave lends, and how much of each. */
-export const LOAN_DOLLARS = 60_000_000
+/** What cycles begin and end with, the most wanted first. */
+export const BASES: readonly string[] = ['WETH', 'USDC']
+/** What each of the two lenders has of every token. Aave takes a premium, Balancer none. */
+export const LOAN_DOLLARS = { aave: 60_000_000, balancer: 20_000_000 } as const
 export const PREMIUM_BPS = 5
-export const TICK_SPACING: Readonly<Record<number, number>> = { 500: 10, 3000: 60, 10000: 200 }
+/** What ArbExecutor may borrow of a base token in one trade. */
+export const INPUT_CAP_DOLLARS = 30_000_000
+export const TICK_SPACING: Readonly<Record<number, number>> = { 100: 1, 500: 10, 3000: 60, 10000: 200 }

@@ -1,14 +1,16 @@
-import { keccak256, parseEther } from 'ethers'
-import type { ChainInfo } from '../../src/protocol/chain.ts'
+import { parseEther } from 'ethers'
+import type { ChainInfo, PoolInfo } from '../../src/protocol/chain.ts'
 import type { Address, Hex } from '../../src/protocol/units.ts'
 import type { Rpc } from '../dex/rpc.ts'
 import { type Artefacts, loadArtefacts } from './artefacts.ts'
-import { deployAave } from './deploy-aave.ts'
-import { type DeployedPool, type DeployedToken, deployFactories, deployPool, rawOf } from './deploy-pools.ts'
+import { hashCode } from './code-hashes.ts'
+import { deployLenders } from './deploy-lenders.ts'
+import { type DeployedPool, type DeployedToken, deployPool, deployVenues } from './deploy-pools.ts'
 import { Deployer, MARKET_MAKER } from './deployer.ts'
-import { LOAN_DOLLARS, POOL_LAYOUT, PREMIUM_BPS, TOKEN_LAYOUT, WETH_LAYOUT } from './market-layout.ts'
+import { BASES, INPUT_CAP_DOLLARS, POOL_LAYOUT, TOKEN_LAYOUT, WETH_LAYOUT } from './market-layout.ts'
+import { rawOf } from './pool-prices.ts'
 
-export interface Market extends Pick<ChainInfo, 'tokens' | 'pools' | 'lenders' | 'codeHashes'> {
+export interface Market extends Pick<ChainInfo, 'bases' | 'tokens' | 'pools' | 'lenders' | 'codeHashes'> {
   weth: Address
   executor: { address: Address; codeHash: Hex }
   /** The contract through which the market maker trades. */
@@ -20,9 +22,9 @@ export interface Market extends Pick<ChainInfo, 'tokens' | 'pools' | 'lenders' |
 const DESK_WETH = parseEther('100000000')
 
 /**
- * Deploys the practice market on a fresh anvil that mines only when told: WETH9, five tokens, two Uniswap V2 factories, a
- * Uniswap V3 factory, twenty filled pools, Aave V3, and our ArbExecutor. Mines one block, in well under a second. The
- * addresses are the same on every fresh chain. `owner` and `executors` get no funds here.
+ * Deploys the practice market on a fresh anvil that mines only when told: WETH9, five tokens, two Uniswap V2 factories,
+ * Uniswap V3 and V4, 24 filled pools, Aave V3 and a Balancer V2 vault to lend, and our ArbExecutor. Mines one block, in
+ * well under a second. The addresses are the same on every fresh chain. `owner` and `executors` get no funds here.
  *
  * @param options.artefacts default: what the build made
  * @throws FleetError `unsupported` without artefacts, `internal` when a transaction failed
@@ -34,38 +36,26 @@ export async function deployMarket(
   const deployer = await Deployer.open(rpc, options.artefacts ?? loadArtefacts())
   const desk = deployer.deploy('SandboxDesk', [MARKET_MAKER])
   const tokens = deployTokens(deployer, desk)
-  const bySymbol = new Map(tokens.map((token) => [token.symbol, token]))
-  const factories = deployFactories(deployer)
-  const deployed = POOL_LAYOUT.map((layout) => {
-    const pair = layout.pair.map((symbol) => bySymbol.get(symbol)) as [DeployedToken, DeployedToken]
-    return deployPool(deployer, { factories, desk }, layout, pair)
-  })
-  const reserves = tokens.map(({ address, symbol, decimals }) => ({ token: address, symbol, decimals }))
-  const lender = deployAave(deployer, reserves, PREMIUM_BPS)
-  for (const token of tokens) {
-    deployer.call(desk, 'lend(address,address,uint256)', [lender, token.address, rawOf(token, LOAN_DOLLARS)])
-  }
-  const executor = deployer.deploy('ArbExecutor', [options.owner, options.executors])
-  await deployer.settle()
+  const named = namedIn(tokens)
+  const venues = deployVenues(deployer, MARKET_MAKER)
+  const made = POOL_LAYOUT.map((layout) =>
+    deployPool(deployer, { venues, desk }, layout, [named(layout.pair[0]), named(layout.pair[1])]),
+  )
+  const lenders = deployLenders(deployer, desk, tokens)
+  const bases = BASES.map(named)
+  const executor = deployExecutor(deployer, { ...options, bases })
+  const createdBlock = await deployer.settle()
 
+  const deployed = made.map((pool) => ({ ...pool, info: { ...pool.info, createdBlock } }))
   const pools = deployed.map((pool) => pool.info)
-  const codeHash = (at: Address) =>
-    rpc.request<Hex>('eth_getCode', [at, 'latest']).then((code) => keccak256(code) as Hex)
-  const codeHashes = async (addresses: readonly Address[]) => [...new Set(await Promise.all(addresses.map(codeHash)))]
-  const ofKind = (kind: 'v2' | 'v3') => pools.filter((pool) => pool.kind === kind).map((pool) => pool.address)
-  const [executorHash, v2Pair, v3Pool, token, aavePool] = await Promise.all([
-    codeHash(executor),
-    codeHashes(ofKind('v2')),
-    codeHashes(ofKind('v3')),
-    codeHashes(tokens.map((each) => each.address)),
-    codeHashes([lender]),
-  ])
+  const { executorHash, codeHashes } = await hashAll(rpc, { executor, pools, tokens, lenders })
   return {
-    weth: (tokens[0] as DeployedToken).address,
+    weth: named(WETH_LAYOUT.symbol).address,
+    bases: bases.map((base) => base.address),
     tokens: tokens.map(({ address, symbol, decimals }) => ({ address, symbol, decimals })),
     pools,
-    lenders: [{ kind: 'aave_v3', address: lender, premiumBps: PREMIUM_BPS }],
-    codeHashes: { v2_pair: v2Pair, v3_pool: v3Pool, token, aave_v3_pool: aavePool },
+    lenders,
+    codeHashes,
     executor: { address: executor, codeHash: executorHash },
     desk,
     deployed,
@@ -84,4 +74,46 @@ function deployTokens(deployer: Deployer, desk: Address): DeployedToken[] {
     return deployedToken
   })
   return [{ address: weth, symbol, decimals, dollars }, ...minted]
+}
+
+const namedIn = (tokens: readonly DeployedToken[]) => {
+  const bySymbol = new Map(tokens.map((token) => [token.symbol, token]))
+  return (symbol: string): DeployedToken => bySymbol.get(symbol) as DeployedToken
+}
+
+function deployExecutor(
+  deployer: Deployer,
+  { owner, executors, bases }: { owner: Address; executors: readonly Address[]; bases: readonly DeployedToken[] },
+): Address {
+  const tokens = bases.map((base) => base.address)
+  const caps = bases.map((base) => rawOf(base, INPUT_CAP_DOLLARS))
+  return deployer.deploy('ArbExecutor', [owner, tokens[0], executors, tokens, caps])
+}
+
+/** Code hashes by kind of contract, of everything that a route can touch. */
+async function hashAll(
+  rpc: Rpc,
+  {
+    executor,
+    pools,
+    tokens,
+    lenders,
+  }: Pick<ChainInfo, 'tokens' | 'lenders'> & { executor: Address; pools: PoolInfo[] },
+): Promise<{ executorHash: Hex; codeHashes: ChainInfo['codeHashes'] }> {
+  const pooled = (kind: PoolInfo['kind']) =>
+    pools.filter((pool) => pool.kind === kind).map((pool) => pool.manager ?? pool.address)
+  const lending = (kind: string) => lenders.filter((lender) => lender.kind === kind).map((lender) => lender.address)
+  const {
+    executor: [executorHash],
+    ...codeHashes
+  } = await hashCode(rpc, {
+    executor: [executor],
+    token: tokens.map((token) => token.address),
+    v2_pair: pooled('v2'),
+    v3_pool: pooled('v3'),
+    v4_manager: pooled('v4'),
+    aave_v3_pool: lending('aave_v3'),
+    balancer_v2_pool: lending('balancer_v2'),
+  })
+  return { executorHash: executorHash as Hex, codeHashes }
 }

@@ -1,8 +1,10 @@
-import { Interface, id, toQuantity } from 'ethers'
+import { Interface, toQuantity } from 'ethers'
+import type { PoolInfo } from '../../src/protocol/chain.ts'
 import type { Rpc } from '../dex/rpc.ts'
 import type { DeployedPool } from './deploy-pools.ts'
 import { MARKET_MAKER } from './deployer.ts'
 import type { Market } from './market.ts'
+import { randomOf } from './random.ts'
 
 /** One trader's wish: bring a pool to a price. */
 export interface Order {
@@ -11,6 +13,8 @@ export interface Order {
   /** Where the price shall be, in parts per million above the fair start price of that pool. */
   offsetPpm: number
 }
+
+type Tradable = Pick<DeployedPool, 'info' | 'fairSqrtPriceX96'>
 
 const ORDERS = { least: 4, most: 7 } as const
 /** How far a single trader strays from what the whole market thinks. */
@@ -29,7 +33,7 @@ const TRADE_GAS = 3_000_000n
  * pool. Prices move around their start for ever: a token's fair value is a sum of waves, each trade strays around it.
  */
 export function ordersAt(seed: string, block: number, pools: readonly DeployedPool[]): Order[] {
-  const random = mulberry32(id(`${seed}/block/${block}`))
+  const random = randomOf(`${seed}/block/${block}`)
   const count = Math.min(pools.length, ORDERS.least + Math.floor(random() * (ORDERS.most - ORDERS.least + 1)))
   const left = pools.map((_, index) => index)
   return Array.from({ length: count }, () => {
@@ -45,8 +49,18 @@ export function ordersAt(seed: string, block: number, pools: readonly DeployedPo
 
 /** How far a token's fair value is from its start value at a block. */
 export function driftPpm(seed: string, symbol: string, block: number): number {
-  const random = mulberry32(id(`${seed}/token/${symbol}`))
+  const random = randomOf(`${seed}/token/${symbol}`)
   return WAVES.reduce((sum, wave) => sum + wave.ppm * Math.sin(2 * Math.PI * (block / wave.blocks + random())), 0)
+}
+
+/** How SandboxDesk is told of a pool: kind and address, or the id of a pool of V4. */
+export function orderWord({ kind, address }: Pick<PoolInfo, 'kind' | 'address'>): bigint {
+  return kind === 'v4' ? BigInt(address) : BigInt(address) | ((kind === 'v2' ? 2n : 3n) << 160n)
+}
+
+/** Square root of the price so far above the fair one, Q64.96. */
+export function priceAt({ fairSqrtPriceX96 }: Tradable, offsetPpm: number): bigint {
+  return (fairSqrtPriceX96 * BigInt(Math.round(Math.sqrt(1 + offsetPpm / 1e6) * 1e9))) / 1_000_000_000n
 }
 
 /**
@@ -55,36 +69,21 @@ export function driftPpm(seed: string, symbol: string, block: number): number {
  */
 export async function sendOrders(
   rpc: Rpc,
-  market: Market,
+  market: Pick<Market, 'desk'> & { deployed: readonly Tradable[] },
   orders: readonly Order[],
   baseFeeWei: bigint,
+  gas = TRADE_GAS,
 ): Promise<string> {
-  const words: bigint[] = []
-  const targets: bigint[] = []
-  for (const { pool, offsetPpm } of orders) {
-    const { info, fairSqrtPriceX96 } = market.deployed[pool] as DeployedPool
-    words.push(BigInt(info.address) | ((info.kind === 'v2' ? 2n : 3n) << 160n))
-    targets.push((fairSqrtPriceX96 * BigInt(Math.round(Math.sqrt(1 + offsetPpm / 1e6) * 1e9))) / 1_000_000_000n)
-  }
+  const words = orders.map(({ pool }) => orderWord((market.deployed[pool] as Tradable).info))
+  const targets = orders.map(({ pool, offsetPpm }) => priceAt(market.deployed[pool] as Tradable, offsetPpm))
   return rpc.request<string>('eth_sendTransaction', [
     {
       from: MARKET_MAKER,
       to: market.desk,
       data: TRADE.encodeFunctionData('trade', [words, targets]),
-      gas: toQuantity(TRADE_GAS),
+      gas: toQuantity(gas),
       maxFeePerGas: toQuantity(baseFeeWei),
       maxPriorityFeePerGas: '0x0',
     },
   ])
-}
-
-/** Tommy Ettinger's mulberry32, seeded with the first 32 bits of a hash. Numbers in [0, 1). */
-function mulberry32(hash: string): () => number {
-  let state = Number.parseInt(hash.slice(2, 10), 16)
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

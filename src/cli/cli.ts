@@ -1,8 +1,10 @@
 import yargs, { type Argv } from 'yargs'
 import type { FleetOptions, Launcher } from '../client/launcher.ts'
+import type { Offline } from '../client/offline.ts'
 import { asFleetError, FleetError } from '../protocol/errors.ts'
 import { nearest } from '../protocol/nearest.ts'
 import type { Command, CommandArgs, CommandContext } from './command.ts'
+import { deployExecutorCommand } from './commands/deploy-executor.ts'
 import {
   downCommand,
   haltCommand,
@@ -13,9 +15,12 @@ import {
   statusCommand,
   stopCommand,
 } from './commands/fleet.ts'
+import { ledgerCommand } from './commands/ledger.ts'
 import { logsCommand } from './commands/logs.ts'
 import { callCommand, toolsCommand } from './commands/mcp.ts'
+import { quoteCommand } from './commands/quote.ts'
 import { auditCommand, eventsCommand, opportunitiesCommand, tasksCommand, tradesCommand } from './commands/records.ts'
+import { scanCommand } from './commands/scan.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { screenCommand } from './commands/screen.ts'
 import { buildCommand, checkCommand } from './commands/setup.ts'
@@ -35,6 +40,7 @@ const COMMANDS: readonly Command[] = [
   tasksCommand,
   eventsCommand,
   auditCommand,
+  ledgerCommand,
   toolsCommand,
   callCommand,
   haltCommand,
@@ -44,12 +50,17 @@ const COMMANDS: readonly Command[] = [
   downCommand,
   checkCommand,
   buildCommand,
+  deployExecutorCommand,
+  scanCommand,
+  quoteCommand,
   schemaCommand,
 ]
 
 export interface CliParts {
   version: string
   launcher: Launcher
+  /** Loaded by the commands that want it. */
+  offline(): Promise<Offline>
   /** Aborts when the command should end; its reason is the exit code. */
   signal: AbortSignal
   showScreen(options: FleetOptions): Promise<number>
@@ -128,11 +139,12 @@ function addCommand(y: Argv, command: Command, parts: CliParts, out: Output, end
 }
 
 /**
- * An option given twice takes its last value; a positional that takes many keeps them all. What the environment says
+ * An option given twice takes its last value; an option or positional that takes many keeps them all. What the environment says
  * comes in as `hubPort` and is meant for `hub-port`, unless the flag was given.
  */
 function lastOfEach(argv: CommandArgs, command: Command): CommandArgs {
-  const lists = new Set(['_', ...positionalsOf(command)])
+  const arrays = Object.entries(command.options ?? {}).filter(([, option]) => option.type === 'array')
+  const lists = new Set(['_', ...positionalsOf(command), ...arrays.map(([name]) => name)])
   const last = ([name, value]: [string, unknown]) => [
     name,
     Array.isArray(value) && !lists.has(name) ? value.at(-1) : value,

@@ -1,10 +1,13 @@
 import type { Argv, Options } from 'yargs'
 import type { FleetOptions, Launcher } from '../client/launcher.ts'
+import type { Offline } from '../client/offline.ts'
 import type { Output } from './output.ts'
 
 /** What a command is handed. */
 export interface CommandContext {
   launcher: Launcher
+  /** What is computed from snapshots; loaded when it is asked for. */
+  offline(): Promise<Offline>
   options: FleetOptions
   out: Output
   /** Aborts at SIGINT, SIGTERM, SIGHUP, or when the npm that started us is gone; its reason is the exit code. */

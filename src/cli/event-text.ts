@@ -19,6 +19,8 @@ function detail(event: FleetEvent): string {
       return `${shortHash(event.id)} ${event.stage} ${event.outcome}${event.attempt > 1 ? ` (attempt ${event.attempt})` : ''} by ${event.agent}${because(event.reason)}`
     case 'execution':
       return `${shortHash(event.id)} paid ${coin(event.profitWei)}, predicted ${coin(event.predictedWei)}${event.exact ? '' : ' (NOT EQUAL)'}, gas ${coin(event.gasWei)}, block ${event.block}`
+    case 'execution_corrected':
+      return `${shortHash(event.id)} was ${event.was}, is ${event.status}: paid ${coin(event.profitWei)}, gas ${coin(event.gasWei)}${because(event.reason)}`
     case 'scale':
       return Object.entries(event.counts)
         .map(([role, count]) => `${role}=${count}`)

@@ -1,6 +1,7 @@
 import type { FleetOptions } from '../client/launcher.ts'
 import { FleetError } from '../protocol/errors.ts'
 import type { Profile } from '../protocol/fleet.ts'
+import { type Address, address } from '../protocol/units.ts'
 
 /** What every command understands, as yargs wants it. The environment's ARBDECK_… and .env stand behind each. */
 export const GLOBAL_OPTIONS = {
@@ -22,6 +23,11 @@ export const GLOBAL_OPTIONS = {
   'hub-port': { type: 'string', describe: 'port of the hub on 127.0.0.1 [3000]' },
   'key-file': { type: 'string', describe: 'keys of the executors, one a line (not for the sandbox)' },
   'executor-address': { type: 'string', describe: 'the deployed ArbExecutor (not for the sandbox)' },
+  'submit-url': {
+    type: 'string',
+    describe: 'private RPC that transactions go to, or @FILE that holds its URL [the node]',
+  },
+  'chains-dir': { type: 'string', describe: 'folder of chain profiles [config/chains]' },
   manifest: { type: 'string', describe: 'the fleet manifest [config/fleet.yaml]' },
   seed: { type: 'string', describe: "seed of the sandbox's traders: the same one, the same market [1]" },
   json: { type: 'boolean', default: false, describe: 'stdout carries JSON alone' },
@@ -45,7 +51,9 @@ export function fleetOptions(argv: RawOptions): FleetOptions {
     live: argv.live === true,
     hubPort: wholeNumber('--hub-port', text('hub-port'), 1, 65_535),
     keyFile: text('key-file'),
-    executorAddress: text('executor-address'),
+    executorAddress: addressText('--executor-address', text('executor-address')),
+    submitUrl: submitText(text('submit-url')),
+    chainsDir: text('chains-dir'),
     manifest: text('manifest'),
     seed: text('seed'),
     debug: argv.debug === true,
@@ -70,15 +78,25 @@ function refuseUnfitting(options: FleetOptions): void {
     )
   if (options.live && options.chainId === undefined)
     throw wrong('--live needs --chain-id', 'Say which chain you mean, for example --chain-id 1.')
-  if (options.live)
-    throw new FleetError('unsupported', 'sending on a chain that is not the sandbox is not built yet', {
-      remedy: 'Leave --live out: every plan then stops after validation.',
-    })
-  if (sandbox && (options.keyFile || options.executorAddress))
+  if (options.live && options.keyFile === undefined)
+    throw wrong('--live needs --key-file', "Name a file with the executors' private keys, one a line.")
+  if (options.live && options.executorAddress === undefined)
     throw wrong(
-      '--key-file and --executor-address are for chains that are not the sandbox',
+      '--live needs --executor-address',
+      'Deploy the contract with arbdeck deploy-executor; it prints its address.',
+    )
+  if (sandbox && (options.keyFile || options.executorAddress || options.submitUrl))
+    throw wrong(
+      '--key-file, --executor-address and --submit-url are for chains that are not the sandbox',
       'The sandbox makes practice keys and deploys the contract itself; leave them out.',
     )
+}
+
+/** An address in any case, lower-cased. @throws FleetError `usage` */
+export function addressText(name: string, text: string | undefined): Address | undefined {
+  if (text === undefined) return undefined
+  if (/^0x[0-9a-fA-F]{40}$/.test(text)) return address(text)
+  throw new FleetError('usage', `${name} ${text} is not an address`, { remedy: 'Give 0x and 40 hex digits.' })
 }
 
 function fleetName(name: string): string {
@@ -99,6 +117,14 @@ function chainText(chain: string | undefined): string | undefined {
       remedy: 'Use sandbox, http(s)://…, ws(s)://…, ipc:/path, or @FILE with the URL inside.',
     },
   )
+}
+
+/** It may hold a secret: what is refused is not repeated. */
+function submitText(url: string | undefined): string | undefined {
+  if (url === undefined || url.startsWith('@') || /^(https?|wss?):/.test(url)) return url
+  throw new FleetError('usage', '--submit-url is neither a URL nor @FILE', {
+    remedy: 'Use http(s)://…, ws(s)://…, or @FILE with the URL inside.',
+  })
 }
 
 export function wholeNumber(name: string, text: string | undefined, min: number, max: number): number | undefined {

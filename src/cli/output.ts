@@ -26,6 +26,11 @@ export class Output {
     this.document(value, text)
   }
 
+  /** Text as it is, for another program. */
+  text(text: string): void {
+    process.stdout.write(text)
+  }
+
   /** A remark to a person; nothing with `--json`. */
   remark(text: string): void {
     if (!this.json) process.stderr.write(`${text}\n`)

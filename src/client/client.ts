@@ -1,5 +1,6 @@
 import type { FleetEvent } from '../protocol/event.ts'
 import type { Counts, EngineName, Profile, RoleName, ToolInfo } from '../protocol/fleet.ts'
+import type { LedgerEntry } from '../protocol/ledger.ts'
 import type { AuditView, LogLine, TaskView, TradeView } from '../protocol/records.ts'
 import type { Snapshot } from '../protocol/snapshot.ts'
 import type { Opportunity } from '../protocol/trade.ts'
@@ -24,6 +25,8 @@ export interface FleetClient {
   trades(query: { id?: string; last: number }): Promise<TradeView[]>
   tasks(query: { id?: string; last: number }): Promise<TaskView[]>
   audit(query: { last: number }): Promise<AuditView[]>
+  /** The newest `last` entries (1,000 at most) from `since` to `until` (ISO 8601, both included), newest last. */
+  ledger(query: LedgerQuery): Promise<LedgerEntry[]>
 
   /** Sets wanted counts (`+2`, `-1`, `3`) and returns what is wanted now; `profile` is what they are the counts of. Throws `usage` outside 0…max. */
   scale(changes: readonly ScaleChange[], profile?: Profile): Promise<Counts>
@@ -38,6 +41,12 @@ export interface FleetClient {
   /** Ends the fleet: `stop` keeps containers and data, `down` removes containers and networks, `volumes` the data too. */
   end(how: { remove: boolean; volumes: boolean }): Promise<void>
   close(): Promise<void>
+}
+
+export interface LedgerQuery {
+  since?: string | undefined
+  until?: string | undefined
+  last: number
 }
 
 export interface ScaleChange {

@@ -17,11 +17,13 @@ import {
   WantedSchema,
 } from '../protocol/fleet.ts'
 import { keys, streams } from '../protocol/keys.ts'
+import type { LedgerEntry } from '../protocol/ledger.ts'
 import type { AuditView, HistoryRecord, LogLine, RecordKind, TaskView, TradeView } from '../protocol/records.ts'
 import { now } from '../protocol/schemas.ts'
 import type { Snapshot } from '../protocol/snapshot.ts'
 import { type Opportunity, OpportunitySchema } from '../protocol/trade.ts'
-import type { FleetClient, LogQuery, ScaleChange } from './client.ts'
+import type { FleetClient, LedgerQuery, LogQuery, ScaleChange } from './client.ts'
+import { historyQuery, ledgerQuery } from './history-queries.ts'
 import { applyChanges } from './scale.ts'
 import { isTarget, unknownTarget } from './targets.ts'
 
@@ -127,6 +129,10 @@ export class DirectClient implements FleetClient {
 
   async audit(query: { last: number }): Promise<AuditView[]> {
     return (await this.#parts.records.records(historyQuery('audit', query))).map((record) => record.body)
+  }
+
+  async ledger(query: LedgerQuery): Promise<LedgerEntry[]> {
+    return (await this.#parts.records.records(ledgerQuery(query))).map((record) => record.body)
   }
 
   async scale(changes: readonly ScaleChange[], profile?: Profile): Promise<Counts> {
@@ -236,10 +242,6 @@ export class DirectClient implements FleetClient {
     }
     await this.#parts.memory.stream(streams.audit).append(entry)
   }
-}
-
-function historyQuery<K extends RecordKind>(kind: K, query: { id?: string; last: number }): HistoryQuery<K> {
-  return { kind, limit: query.last, ...(query.id === undefined ? {} : { idPrefix: query.id }) }
 }
 
 const notWanted = (): FleetError =>

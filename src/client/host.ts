@@ -97,6 +97,8 @@ function call(client: FleetClient, method: CallName, params: unknown): Promise<u
       return client.tasks(idOf(checked(method)))
     case 'audit':
       return client.audit(checked(method))
+    case 'ledger':
+      return client.ledger(checked(method))
     case 'scale': {
       const { changes, profile } = checked(method)
       return client.scale(changes, profile)

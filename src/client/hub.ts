@@ -21,6 +21,8 @@ interface RecordsQuery {
   idPrefix?: string
   /** ISO 8601 */
   since?: string
+  /** ISO 8601 */
+  until?: string
   /** 1 to 1000; 100 unless told. */
   limit?: number
 }

@@ -1,5 +1,7 @@
+import type { Deployment, DeployOrder } from '../protocol/deployment.ts'
 import type { FleetEvent } from '../protocol/event.ts'
 import type { EngineName, Profile } from '../protocol/fleet.ts'
+import type { Address } from '../protocol/units.ts'
 import type { FleetClient } from './client.ts'
 
 /** Global options, parsed and checked once (src/cli/options.ts). */
@@ -15,7 +17,11 @@ export interface FleetOptions {
   /** Undefined: 3000 for the default fleet, a free one for others. */
   hubPort: number | undefined
   keyFile: string | undefined
-  executorAddress: string | undefined
+  executorAddress: Address | undefined
+  /** A private RPC, as a URL or `@FILE`. Undefined: transactions go to the node. */
+  submitUrl: string | undefined
+  /** Undefined: not given, config/chains of this package. */
+  chainsDir: string | undefined
   /** Undefined: not given, config/fleet.yaml of this package. */
   manifest: string | undefined
   /** Of the sandbox's traders. Undefined: not given, 1. */
@@ -47,6 +53,8 @@ export interface Launcher {
   ): Promise<void>
   /** Prerequisites, each with its remedy. */
   check(options: FleetOptions): Promise<Prerequisite[]>
+  /** Deploys ArbExecutor on the chain of `--chain`; `onLine` hears what happens meanwhile. */
+  deployExecutor(options: FleetOptions, order: DeployOrder, onLine: (line: string) => void): Promise<Deployment>
   /** Builds the images of the Docker engine. */
   build(options: FleetOptions, onLine: (line: string) => void): Promise<string[]>
 }

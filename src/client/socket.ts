@@ -4,10 +4,11 @@ import { type ErrorDocument, FleetError } from '../protocol/errors.ts'
 import type { FleetEvent } from '../protocol/event.ts'
 import type { Counts, EngineName, Profile, ToolInfo } from '../protocol/fleet.ts'
 import { decode, stringify } from '../protocol/json.ts'
+import type { LedgerEntry } from '../protocol/ledger.ts'
 import type { AuditView, LogLine, TaskView, TradeView } from '../protocol/records.ts'
 import type { Snapshot } from '../protocol/snapshot.ts'
 import type { Opportunity } from '../protocol/trade.ts'
-import type { FleetClient, LogQuery, ScaleChange } from './client.ts'
+import type { FleetClient, LedgerQuery, LogQuery, ScaleChange } from './client.ts'
 import { splitLines } from './lines.ts'
 import { CALLS, type CallName, ReplySchema, STREAMS, type StreamName } from './wire.ts'
 
@@ -76,6 +77,9 @@ export class SocketClient implements FleetClient {
   }
   audit(query: { last: number }): Promise<AuditView[]> {
     return this.#call('audit', query)
+  }
+  ledger(query: LedgerQuery): Promise<LedgerEntry[]> {
+    return this.#call('ledger', query)
   }
   scale(changes: readonly ScaleChange[], profile?: Profile): Promise<Counts> {
     return this.#call('scale', { changes, ...(profile === undefined ? {} : { profile }) })

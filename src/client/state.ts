@@ -33,6 +33,8 @@ export const FleetFileSchema = z.object({
   memoryUrl: z.string().nullable(),
   chain: z.string(),
   chainId: z.int().nullable(),
+  /** Whether it really sends. */
+  live: z.boolean().optional(),
   manifestHash: z.string(),
   controlSocket: z.string().nullable(),
   startedAt: Timestamp,

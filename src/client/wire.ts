@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { FleetEventSchema } from '../protocol/event.ts'
 import { CountsSchema, ProfileSchema, RoleNameSchema, ToolInfoSchema } from '../protocol/fleet.ts'
+import { LedgerEntrySchema } from '../protocol/ledger.ts'
 import { AuditViewSchema, LogLineSchema, TaskViewSchema, TradeViewSchema } from '../protocol/records.ts'
+import { Timestamp } from '../protocol/schemas.ts'
 import { SnapshotSchema } from '../protocol/snapshot.ts'
 import { OpportunitySchema } from '../protocol/trade.ts'
 
@@ -9,6 +11,11 @@ import { OpportunitySchema } from '../protocol/trade.ts'
 export const LINE_MAX = 16 * 1024 * 1024
 
 const last = z.object({ last: z.int().min(0).max(10_000) })
+const bounded = z.object({
+  since: Timestamp.optional(),
+  until: Timestamp.optional(),
+  last: z.int().min(1).max(1_000),
+})
 const lastOf = last.extend({ id: z.string().optional() })
 
 /** Methods of FleetClient that answer once, as the control socket carries them: parameters and result. */
@@ -18,6 +25,7 @@ export const CALLS = {
   trades: { params: lastOf, result: z.array(TradeViewSchema) },
   tasks: { params: lastOf, result: z.array(TaskViewSchema) },
   audit: { params: last, result: z.array(AuditViewSchema) },
+  ledger: { params: bounded, result: z.array(LedgerEntrySchema) },
   scale: {
     params: z.object({
       changes: z.array(z.object({ role: RoleNameSchema, op: z.enum(['set', 'add']), count: z.int() })),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Provisioner, VolumeFile, VolumeFill } from '../ports/engine/provision.ts'
 import { FleetError } from '../protocol/errors.ts'
-import type { Limits } from '../protocol/fleet.ts'
+import type { Limits, Risk } from '../protocol/fleet.ts'
 import { stringify } from '../protocol/json.ts'
 import { secretFiles } from '../protocol/secrets.ts'
 
@@ -18,10 +18,13 @@ export interface FleetSecrets {
 /** What may differ from one `up` to the next. */
 export interface VolumeContents {
   limits: Limits
+  risk?: Risk
   /** The whole URL, for a chain that is not the sandbox. */
   rpcUrl?: string
   /** 0x and 64 hex digits each, for a chain that is not the sandbox. */
   executorKeys?: readonly string[]
+  /** The whole URL of a private RPC that transactions go to. */
+  submitUrl?: string
 }
 
 export type TrustLevel = 'infra' | 'rabbitmq' | 'agents' | 'executors' | 'operator'
@@ -61,6 +64,7 @@ export function secretVolumes(fleet: string, secrets: FleetSecrets, contents: Vo
     ...passwords,
     [secretFiles.agentToken]: secrets.agentToken,
     [secretFiles.limits]: stringify(contents.limits),
+    ...(contents.risk && { [secretFiles.risk]: stringify(contents.risk) }),
     ...(contents.rpcUrl === undefined ? {} : { [secretFiles.rpcUrl]: contents.rpcUrl }),
   }
   const keys = contents.executorKeys
@@ -71,7 +75,9 @@ export function secretVolumes(fleet: string, secrets: FleetSecrets, contents: Vo
     executors: {
       ...agents,
       [secretFiles.practiceSeed]: secrets.practiceSeed,
-      ...(keys === undefined ? {} : { [secretFiles.executorKeys]: `${keys.join('\n')}\n` }),
+      // With keys comes where they send to; an empty file is none.
+      ...(keys === undefined ? {} : { [secretFiles.submitUrl]: contents.submitUrl ?? '' }),
+      ...(keys === undefined ? {} : { [secretFiles.executorKeys]: keys.map((key) => `${key}\n`).join('') }),
     },
     operator: {
       ...passwords,
@@ -84,6 +90,12 @@ export function secretVolumes(fleet: string, secrets: FleetSecrets, contents: Vo
     files: Object.entries(files[level]).map(([name, text]) => file(name, text, MODE[level])),
   }))
 }
+
+/** Takes what executors send with out of their volume: it goes with every `down`, the other secrets with the data. */
+export const withoutKeys = (fleet: string): VolumeFill => ({
+  volume: secretsVolume(fleet, 'executors'),
+  files: [secretFiles.executorKeys, secretFiles.submitUrl].map((name) => file(name, '', MODE.executors)),
+})
 
 /**
  * The secrets of a fleet, read back from its volumes by a command that did not make it.

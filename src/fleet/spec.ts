@@ -1,93 +1,36 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
-import type { z } from 'zod'
-import { FleetError } from '../protocol/errors.ts'
 import { type FleetSpec, FleetSpecSchema, ROLE_NAMES } from '../protocol/fleet.ts'
 import { stringify } from '../protocol/json.ts'
-import { nearest } from '../protocol/nearest.ts'
+import { type Fault, type FileKind, parseYaml, readYaml } from './yaml.ts'
 
 const PORT_MAX = 65_535
 
-interface Fault {
-  line: number
-  text: string
+const MANIFEST: FileKind<typeof FleetSpecSchema> = {
+  schema: FleetSpecSchema,
+  noun: 'the manifest',
+  missing: 'Pass --manifest with a file that exists, or leave it out for config/fleet.yaml.',
+  remedy: 'Correct the lines named; config/fleet.yaml in the repository is a working example.',
+  known: (path) => (path.length === 1 && path[0] === 'roles' ? ROLE_NAMES : []),
+  more: (manifest, lineOf) => [
+    ...portFaults(manifest, lineOf),
+    ...countFaults(manifest, lineOf),
+    ...amountFaults(manifest, lineOf),
+    ...nameFaults(manifest, lineOf),
+  ],
 }
 
 /**
  * Reads and checks a fleet manifest.
  * @throws FleetError `config_invalid` listing every fault at once, each with its line and its remedy
  */
-export function readSpec(file: string): FleetSpec {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new FleetError('config_invalid', `the manifest ${file} cannot be read`, {
-      remedy: 'Pass --manifest with a file that exists, or leave it out for config/fleet.yaml.',
-      cause,
-    })
-  }
-  return parseSpec(text, file)
-}
+export const readSpec = (file: string): FleetSpec => readYaml(file, MANIFEST)
 
 /** `readSpec` of text; `file` is only named in faults. */
-export function parseSpec(text: string, file: string): FleetSpec {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
-  const broken = document.errors.map((error) => ({
-    line: error.linePos?.[0].line ?? 1,
-    text: `not YAML: ${error.message.split('\n')[0]}`,
-  }))
-  if (broken.length > 0) throw invalid(file, broken)
-  const manifest = plain(document, file)
-  const parsed = FleetSpecSchema.safeParse(manifest)
-  const lineOf = (path: readonly PropertyKey[]) => lineAt(document.contents, path, lines)
-  const faults = parsed.success ? [] : parsed.error.issues.flatMap((issue) => issueFaults(issue, lineOf))
-  faults.push(...portFaults(manifest, lineOf), ...countFaults(manifest, lineOf))
-  if (!parsed.success || faults.length > 0) throw invalid(file, faults)
-  return parsed.data
-}
-
-/** Aliases are resolved here: one that names nothing, or a bomb of them, is a fault of the file. */
-function plain(document: Document, file: string): unknown {
-  try {
-    return document.toJS()
-  } catch (cause) {
-    throw invalid(file, [
-      { line: 1, text: `its aliases cannot be resolved: ${(cause as Error).message}; write the values out` },
-    ])
-  }
-}
+export const parseSpec = (text: string, file: string): FleetSpec => parseYaml(text, file, MANIFEST)
 
 /** What labels the containers made from this spec; 12 hex digits. */
 export function specHash(spec: FleetSpec): string {
   return createHash('sha256').update(stringify(spec)).digest('hex').slice(0, 12)
-}
-
-function invalid(file: string, faults: readonly Fault[]): FleetError {
-  const list = [...faults].sort((a, b) => a.line - b.line).map((fault) => `${file}:${fault.line}: ${fault.text}`)
-  return new FleetError(
-    'config_invalid',
-    `the manifest has ${list.length === 1 ? 'a fault' : `${list.length} faults`}\n${list.join('\n')}`,
-    {
-      remedy: 'Correct the lines named; config/fleet.yaml in the repository is a working example.',
-    },
-  )
-}
-
-function issueFaults(issue: z.core.$ZodIssue, lineOf: (path: readonly PropertyKey[]) => number): Fault[] {
-  const where = issue.path.join('.') || 'the manifest'
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const guess = issue.path.length === 1 && issue.path[0] === 'roles' ? nearest(key, ROLE_NAMES) : undefined
-      return {
-        line: lineOf([...issue.path, key]),
-        text: `unknown key "${key}" in ${where}; ${guess ? `did you mean ${guess}?` : 'remove it'}`,
-      }
-    })
-  }
-  return [{ line: lineOf(issue.path), text: `${where}: ${issue.message}` }]
 }
 
 /** Overlapping port ranges, also in a manifest that has other faults. */
@@ -140,16 +83,65 @@ function countFaults(manifest: unknown, lineOf: (path: readonly PropertyKey[]) =
   )
 }
 
-/** Line of the value at a path, or of the deepest part of it that is there. */
-function lineAt(root: Node | null, path: readonly PropertyKey[], lines: LineCounter): number {
-  let node: unknown = root
-  let offset = root?.range?.[0] ?? 0
-  for (const part of path) {
-    if (!isMap(node)) break
-    const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part))
-    if (!pair) break
-    offset = (pair.key as Node).range?.[0] ?? offset
-    node = pair.value
+type LineOf = (path: readonly PropertyKey[]) => number
+
+const entries = (value: unknown): [string, unknown][] =>
+  typeof value === 'object' && value !== null ? Object.entries(value) : []
+
+/** Amounts below 0, wherever money is limited. */
+function amountFaults(manifest: unknown, lineOf: LineOf): Fault[] {
+  const { limits, risk, minProfitWei } = (manifest ?? {}) as {
+    limits?: unknown
+    risk?: unknown
+    minProfitWei?: unknown
   }
-  return lines.linePos(offset).line
+  const tokens = (limits as { tokens?: unknown } | null | undefined)?.tokens
+  const amounts: [string[], unknown][] = [
+    [['minProfitWei'], minProfitWei],
+    ...entries(limits).map(([key, value]): [string[], unknown] => [['limits', key], value]),
+    ...entries(risk).map(([key, value]): [string[], unknown] => [['risk', key], value]),
+    ...entries(tokens).flatMap(([token, exposure]) =>
+      entries(exposure).map(([key, value]): [string[], unknown] => [['limits', 'tokens', token, key], value]),
+    ),
+  ]
+  return amounts.flatMap(([at, value]) =>
+    typeof value === 'string' && /^-\d+$/.test(value)
+      ? [{ line: lineOf(at), text: `${at.join('.')} is ${value}; an amount is 0 or more` }]
+      : [],
+  )
+}
+
+const ADDRESS = /^0x[0-9a-f]{40}$/i
+/** `USDC`, `USDC.e`, `crvUSD`, `1INCH`; what begins with 0x is meant as an address. */
+const SYMBOL = /^(?!0x)[A-Za-z0-9₮$][A-Za-z0-9₮$._+-]{0,31}$/
+const POOL = /^0x([0-9a-f]{40}|[0-9a-f]{64})$/i
+
+/** Names of tokens and pools that can be none. */
+function nameFaults(manifest: unknown, lineOf: LineOf): Fault[] {
+  const { limits, risk } = (manifest ?? {}) as {
+    limits?: { tokens?: unknown }
+    risk?: { allowTokens?: unknown; denyTokens?: unknown; denyPools?: unknown }
+  }
+  const listed = (key: 'allowTokens' | 'denyTokens' | 'denyPools'): [string, PropertyKey[]][] =>
+    entries(risk?.[key]).map(([index, name]) => [String(name), ['risk', key, Number(index)]])
+  const tokens: [string, PropertyKey[]][] = [
+    ...entries(limits?.tokens).map(([name]): [string, PropertyKey[]] => [name, ['limits', 'tokens', name]]),
+    ...listed('allowTokens'),
+    ...listed('denyTokens'),
+  ]
+  const isToken = (name: string): boolean => ADDRESS.test(name) || SYMBOL.test(name)
+  return [
+    ...tokens
+      .filter(([name]) => !isToken(name))
+      .map(([name, at]) => ({
+        line: lineOf(at),
+        text: `${at.slice(0, 2).join('.')}: "${name}" is no token; give a symbol, or an address: 0x and 40 hex digits, in quotes`,
+      })),
+    ...listed('denyPools')
+      .filter(([name]) => !POOL.test(name))
+      .map(([name, at]) => ({
+        line: lineOf(at),
+        text: `risk.denyPools: "${name}" is no pool; give 0x and 40 hex digits, 64 of a V4 pool, in quotes`,
+      })),
+  ]
 }

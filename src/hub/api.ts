@@ -22,9 +22,10 @@ export interface ApiOptions {
 }
 
 const RecordsQuery = z.strictObject({
-  kind: z.enum(['trade', 'task', 'event', 'audit']),
+  kind: z.enum(['trade', 'task', 'event', 'audit', 'ledger']),
   idPrefix: z.string().min(1).max(200).optional(),
   since: Timestamp.optional(),
+  until: Timestamp.optional(),
   limit: z.coerce.number().int().min(1).max(1_000).optional(),
 })
 
@@ -75,7 +76,7 @@ const statusOf = (code: ErrorCode, transient: boolean): number => STATUS[code] ?
 const notFound = (what: string): FleetError =>
   new FleetError('not_found', `the hub has nothing at ${what}`, {
     remedy:
-      'It serves /mcp, /metrics, /api/health, /api/agents, /api/events and /api/records/trade, task, event, audit.',
+      'It serves /mcp, /metrics, /api/health, /api/agents, /api/events and /api/records/trade, task, event, audit, ledger.',
   })
 
 type Query = { [K in keyof z.output<typeof RecordsQuery>]: Exclude<z.output<typeof RecordsQuery>[K], undefined> }
@@ -86,6 +87,8 @@ function decodeQuery(query: Record<string, string>): Query {
     return decode(RecordsQuery, query, 'the query') as Query
   } catch (thrown) {
     const { message } = asFleetError(thrown)
-    throw new FleetError('usage', message, { remedy: 'Ask with idPrefix, since (ISO 8601) and limit (1 to 1000).' })
+    throw new FleetError('usage', message, {
+      remedy: 'Ask with idPrefix, since, until (ISO 8601) and limit (1 to 1000).',
+    })
   }
 }

@@ -1,6 +1,6 @@
 import type { History } from '../ports/history/history.ts'
 import type { SharedMemory, StreamEntry } from '../ports/memory/memory.ts'
-import { FleetEventSchema } from '../protocol/event.ts'
+import { type FleetEvent, FleetEventSchema } from '../protocol/event.ts'
 import { keys, streams } from '../protocol/keys.ts'
 import { AuditViewSchema, type HistoryRecord } from '../protocol/records.ts'
 import { keepLooking } from './look.ts'
@@ -26,24 +26,33 @@ const GAP_MS = 200
 const FIRST_READ = 10_000
 const BATCH = 500
 
-type Source = { stream: string; toRecord: (entry: StreamEntry) => HistoryRecord | undefined }
+type Source = { stream: string; toRecords: (entry: StreamEntry) => HistoryRecord[] }
 
 const SOURCES: readonly Source[] = [
   {
     stream: streams.events,
-    toRecord: ({ id, value }) => {
+    toRecords: ({ id, value }) => {
       const event = FleetEventSchema.safeParse(value)
-      return event.success ? { kind: 'event', id, at: event.data.at, body: event.data } : undefined
+      if (!event.success) return []
+      return [{ kind: 'event', id, at: event.data.at, body: event.data }, ...correctionOf(event.data)]
     },
   },
   {
     stream: streams.audit,
-    toRecord: ({ value }) => {
+    toRecords: ({ value }) => {
       const row = AuditViewSchema.safeParse(value)
-      return row.success ? { kind: 'audit', id: row.data.id, at: row.data.at, body: row.data } : undefined
+      return row.success ? [{ kind: 'audit', id: row.data.id, at: row.data.at, body: row.data }] : []
     },
   },
 ]
+
+/** A correction of an execution is entered in the ledger too, once, after the trade that it corrects. */
+function correctionOf(event: FleetEvent): HistoryRecord[] {
+  if (event.type !== 'execution_corrected') return []
+  const { type: _, profitWei: _profit, gasWei: _gas, ...body } = event
+  const id = `${event.id}/${event.attempt}/${event.correction}`
+  return [{ kind: 'ledger', id, at: event.at, body: { entry: 'correction', ...body } }]
+}
 
 export function openRecorder({ memory, history, log }: RecorderOptions): Recorder {
   const stop = new AbortController()
@@ -82,7 +91,7 @@ export function openRecorder({ memory, history, log }: RecorderOptions): Recorde
  * Carries what is new since the last time. Where it stopped is kept in shared memory, beside the stream, so that both
  * are there or both are gone; an entry carried twice changes nothing, as history appends an id once.
  */
-function carrier({ memory, history, log }: RecorderOptions, { stream, toRecord }: Source): () => Promise<void> {
+function carrier({ memory, history, log }: RecorderOptions, { stream, toRecords }: Source): () => Promise<void> {
   let after: string | undefined
   let resumed = false
   return async () => {
@@ -94,9 +103,10 @@ function carrier({ memory, history, log }: RecorderOptions, { stream, toRecord }
     const entries = await memory.stream(stream).read(after === undefined ? { last: FIRST_READ } : { after })
     for (let from = 0; from < entries.length; from += BATCH) {
       const batch = entries.slice(from, from + BATCH)
-      const records = batch.map(toRecord).filter((record) => record !== undefined)
-      if (records.length < batch.length) log('warn', `${batch.length - records.length} malformed entries of ${stream}`)
-      await history.append(records)
+      const records = batch.map(toRecords)
+      const malformed = records.filter((made) => made.length === 0).length
+      if (malformed > 0) log('warn', `${malformed} malformed entries of ${stream}`)
+      await history.append(records.flat())
       after = batch.at(-1)?.id
       await memory.write(keys.recorded(stream), after)
     }

@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { openRpc } from '../../agent/dex/rpc.ts'
-import type { ChainInfo } from '../protocol/chain.ts'
 import { FleetError } from '../protocol/errors.ts'
-import { now } from '../protocol/schemas.ts'
 
 /** In the state folder of an embedded fleet: `--chain` as it was given, when it is not the sandbox. A secret. */
 export const CHAIN_FILE = 'chain'
@@ -34,29 +32,11 @@ export async function chooseChain(chain: string, chainId: number | undefined): P
   return { name, chainId: answered, url }
 }
 
-/** What shared memory says of a chain that is not the sandbox: there is no market profile for it yet. */
-export function chainInfoOf(chain: ChainChoice): ChainInfo | undefined {
-  if (chain.name === 'sandbox') return undefined
-  return {
-    chainInstance: String(chain.chainId),
-    chainId: chain.chainId,
-    sandbox: false,
-    url: null,
-    weth: null,
-    tokens: [],
-    pools: [],
-    lenders: [],
-    executor: null,
-    codeHashes: {},
-    seed: null,
-    at: now(),
-  }
-}
-
 /** What a chain is shown as; two nodes with the same name are one. @throws FleetError `usage`, `config_invalid` */
 export const chainName = (chain: string): string => (chain === 'sandbox' ? chain : publicName(urlOf(chain)))
 
-const urlOf = (chain: string): string => (chain.startsWith('@') ? urlInFile(chain.slice(1)) : chain)
+/** A URL, or the one in `@FILE`. @throws FleetError `config_invalid` */
+export const urlOf = (chain: string): string => (chain.startsWith('@') ? urlInFile(chain.slice(1)) : chain)
 
 /** Scheme and host: all of an RPC URL that is ever printed. */
 function publicName(url: string): string {

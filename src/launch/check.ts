@@ -4,16 +4,21 @@ import path from 'node:path'
 import { anvilBinary } from '../../agent/sandbox/anvil.ts'
 import type { FleetOptions, Prerequisite } from '../client/launcher.ts'
 import { stateBase } from '../client/state.ts'
-import { asFleetError } from '../protocol/errors.ts'
-import { chooseChain } from './chain-choice.ts'
+import { checkChain } from './check-chain.ts'
+import { row } from './check-row.ts'
 import { describeDaemon } from './docker-launch.ts'
 import { portIsFree } from './port.ts'
 
 const GIB = 2 ** 30
 
 /** What this machine has and lacks. Never throws: what fails is a row. */
-export async function checkMachine(options: FleetOptions): Promise<Prerequisite[]> {
-  return Promise.all([
+export async function checkMachine(options: FleetOptions, parts: { defaultChains: string }): Promise<Prerequisite[]> {
+  const machine = Promise.all(machineRows(options))
+  return [...(await machine), ...(await checkChain(options, options.chainsDir ?? parts.defaultChains))]
+}
+
+function machineRows(options: FleetOptions): Promise<Prerequisite>[] {
+  return [
     row('node', async () => ({ detail: process.version })),
     row('docker', async () => ({ detail: await describeDaemon() }), options.engine === 'docker' ? 'fail' : 'warn'),
     row('anvil', async () => ({ detail: path.basename(anvilBinary()) })),
@@ -30,25 +35,7 @@ export async function checkMachine(options: FleetOptions): Promise<Prerequisite[
       accessSync(base, constants.W_OK)
       return { detail: stateBase() }
     }),
-    row('chain', async () => {
-      const chain = await chooseChain(options.chain ?? 'sandbox', options.chainId)
-      return { detail: chain.name === 'sandbox' ? 'the sandbox' : `${chain.name} answers, chain ${chain.chainId}` }
-    }),
-  ])
-}
-
-async function row(
-  name: string,
-  look: () => Promise<{ detail: string; state?: Prerequisite['state']; remedy?: string }>,
-  fault: Prerequisite['state'] = 'fail',
-): Promise<Prerequisite> {
-  try {
-    const found = await look()
-    return { name, state: found.state ?? 'ok', detail: found.detail, remedy: found.remedy ?? null }
-  } catch (thrown) {
-    const error = asFleetError(thrown)
-    return { name, state: fault, detail: error.message, remedy: error.remedy }
-  }
+  ]
 }
 
 function enough(

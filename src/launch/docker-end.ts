@@ -1,3 +1,5 @@
+import { imageChoice } from '../fleet/images.ts'
+import { withoutKeys } from '../fleet/secrets.ts'
 import type { ObservedUnit } from '../ports/engine/engine.ts'
 import type { FleetEvent } from '../protocol/event.ts'
 import { now } from '../protocol/schemas.ts'
@@ -36,6 +38,8 @@ export async function endFleet(
   )
   await stop(units.filter(infrastructure), how.volumes ? 0 : STOP_GRACE_MS)
   if (how.remove) await provisioner.removeNetworks()
+  if (how.remove && !how.volumes && (state.fleetFile()?.chain ?? 'sandbox') !== 'sandbox')
+    await provisioner.fillVolumes([withoutKeys(parts.fleet)], imageChoice(process.env).base)
   if (how.volumes) {
     await provisioner.removeVolumes()
     state.remove()

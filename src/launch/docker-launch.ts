@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { FleetClient } from '../client/client.ts'
 import type { FleetOptions, Up } from '../client/launcher.ts'
 import { notRunning } from '../client/socket.ts'
@@ -6,10 +7,12 @@ import { readSpec, specHash } from '../fleet/spec.ts'
 import { describeAddress } from '../ports/engine/docker/address.ts'
 import { connectDocker } from '../ports/engine/docker/connect.ts'
 import { chooseChain } from './chain-choice.ts'
+import { marketOf } from './chain-market.ts'
 import { endFleet, type Say } from './docker-end.ts'
 import { dockerClient, findSecrets, imageSources, openDocker, openDockerMemory, usualHubPort } from './docker-parts.ts'
 import { chainOf, refuseUnreachableChain } from './docker-refusals.ts'
 import { startFleet } from './docker-start.ts'
+import { openPurse } from './purse.ts'
 import { refuseOther, refuseTakenPort } from './refusals.ts'
 import { whole } from './whole.ts'
 
@@ -25,7 +28,7 @@ export async function attachDocker(options: FleetOptions): Promise<FleetClient> 
 /** Network, images, secrets, infrastructure, services; the controller starts the agents. Repeatable: what is there stays. */
 export async function upDocker(
   options: FleetOptions,
-  launcher: { entry: string; defaultManifest: string },
+  launcher: { entry: string; defaultManifest: string; defaultChains: string },
   why: string,
   say: Say,
   signal: AbortSignal,
@@ -40,7 +43,13 @@ export async function upDocker(
   const chain = await chooseChain(chainOf(options, parts, running), options.chainId)
   refuseUnreachableChain(chain)
 
-  const client = await startFleet({ options, parts, spec, chain, entry: launcher.entry, running }, say, signal)
+  const chainsDir = path.resolve(options.chainsDir ?? launcher.defaultChains)
+  const purse = await openPurse({ options, chain, spec, chainsDir }, say)
+  const market = running
+    ? undefined
+    : await marketOf(chain, { chainsDir, executor: options.executorAddress, privately: purse.submitUrl !== undefined })
+  const start = { options, parts, spec, chain, market, purse, entry: launcher.entry, running }
+  const client = await startFleet(start, say, signal)
   const ready = whole(client, signal)
   return {
     client,

@@ -8,11 +8,13 @@ import { fleetUnits } from '../fleet/units.ts'
 import { describeAddress } from '../ports/engine/docker/address.ts'
 import { isLocal } from '../ports/engine/docker/relay.ts'
 import type { UnitSpec } from '../ports/engine/engine.ts'
+import type { ChainInfo } from '../protocol/chain.ts'
 import { FleetError } from '../protocol/errors.ts'
 import type { FleetSpec, Wanted } from '../protocol/fleet.ts'
 import { keys, leases } from '../protocol/keys.ts'
 import { now } from '../protocol/schemas.ts'
-import { type ChainChoice, chainInfoOf } from './chain-choice.ts'
+import type { ChainChoice } from './chain-choice.ts'
+import { describeMarket } from './chain-market.ts'
 import { endFleet, INFRASTRUCTURE, type Say } from './docker-end.ts'
 import {
   type DockerParts,
@@ -23,6 +25,7 @@ import {
   usualHubPort,
 } from './docker-parts.ts'
 import { portIsFree } from './port.ts'
+import type { Purse } from './purse.ts'
 import { type WantedInputs, writeWanted } from './wanted.ts'
 
 const INFRA_MS = 120_000
@@ -32,6 +35,10 @@ export interface Start {
   parts: DockerParts
   spec: FleetSpec
   chain: ChainChoice
+  /** What `chain` is; undefined: the sandbox says it, or a fleet that runs has it. */
+  market: ChainInfo | undefined
+  /** What it sends with on a chain that is not the sandbox. */
+  purse: Purse
   entry: string
   /** Whether it runs already. */
   running: boolean
@@ -54,7 +61,14 @@ export async function startFleet(start: Start, say: Say, signal: AbortSignal): P
   await provisioner.ensureNetwork('mcpnet')
   const secrets = await findOrMakeSecrets(parts)
   await provisioner.fillVolumes(
-    secretVolumes(fleet, secrets, { limits: spec.limits, ...(chain.url === null ? {} : { rpcUrl: chain.url }) }),
+    secretVolumes(fleet, secrets, {
+      limits: spec.limits,
+      risk: spec.risk,
+      ...(chain.url === null ? {} : { rpcUrl: chain.url }),
+      // Of a fleet that runs, the keys of before stay unless others are given.
+      ...(start.purse.keys || !start.running ? { executorKeys: start.purse.keys ?? [] } : {}),
+      ...(start.purse.submitUrl === undefined ? {} : { submitUrl: start.purse.submitUrl }),
+    }),
     images.base,
   )
   signal.throwIfAborted()
@@ -70,6 +84,7 @@ export async function startFleet(start: Start, say: Say, signal: AbortSignal): P
     usualHubPort: usualHubPort(fleet),
     seed: options.seed,
     chainIdGiven: options.chainId !== undefined,
+    ...(options.live ? { live: true } : {}),
     running: start.running,
     images,
   }
@@ -83,8 +98,10 @@ export async function startFleet(start: Start, say: Say, signal: AbortSignal): P
   if (!isLocal(parts.connection.address)) await startAll(parts, units, ['controller'], service)
   const memory = await openDockerMemory(parts, secrets, 10_000)
   const wanted = await writeWanted(memory, inputs)
-  const given = chainInfoOf(chain)
-  if (given) await memory.write(keys.chain, given)
+  if (start.market) {
+    await memory.write(keys.chain, start.market)
+    say({ type: 'note', at: now(), level: 'info', from: 'up', message: describeMarket(start.market, chain.name) })
+  }
 
   const lease = await memory.lease(leases.reconciler, `up-${process.pid}`, INFRA_MS)
   const ours = fleetUnits(wanted).filter((unit) => unit.unit.kind === 'service' && !INFRASTRUCTURE.includes(unit.id))
@@ -108,6 +125,7 @@ export async function startFleet(start: Start, say: Say, signal: AbortSignal): P
     memoryUrl: null,
     chain: chain.name,
     chainId: chain.chainId,
+    live: wanted.live,
     manifestHash: specHash(spec),
     controlSocket: null,
     startedAt: now(),
@@ -126,7 +144,7 @@ function planned(inputs: Omit<WantedInputs, 'profile'>): Wanted {
     profile: 'mini',
     counts: none,
     specHash: specHash(spec),
-    live: chain === 'sandbox',
+    live: chain === 'sandbox' || (inputs.live ?? false),
     writtenBy: 'up',
     at: now(),
   }

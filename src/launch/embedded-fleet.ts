@@ -11,21 +11,28 @@ import { openHistory } from '../ports/history/open.ts'
 import type { SharedMemory } from '../ports/memory/memory.ts'
 import { openMemory } from '../ports/memory/open.ts'
 import { readAs } from '../ports/memory/typed.ts'
+import type { ChainInfo } from '../protocol/chain.ts'
 import { FleetError } from '../protocol/errors.ts'
 import { type ServiceRecord, ServiceRecordSchema } from '../protocol/fleet.ts'
 import { HEARTBEAT, keys } from '../protocol/keys.ts'
 import type { LogLevel } from '../protocol/records.ts'
 import { now } from '../protocol/schemas.ts'
-import { type ChainChoice, chainInfoOf } from './chain-choice.ts'
+import type { ChainChoice } from './chain-choice.ts'
+import { describeMarket } from './chain-market.ts'
 import { startEmbeddedUnit } from './embedded-start.ts'
 import { embeddedUnits } from './embedded-units.ts'
 import { laterHistory } from './later-history.ts'
+import type { Purse } from './purse.ts'
 import { type WantedInputs, writeWanted } from './wanted.ts'
 
 export interface EmbeddedOptions {
   state: StateFolder
   wanted: Omit<WantedInputs, 'images' | 'engine' | 'chain' | 'chainId' | 'running' | 'usualHubPort'>
   chain: ChainChoice
+  /** What `chain` is; undefined: the sandbox says it. */
+  market: ChainInfo | undefined
+  /** What it sends with on a chain that is not the sandbox. */
+  purse: Purse
   version: string
   /** Asked to end the fleet over the control socket. */
   onEnd(how: { remove: boolean; volumes: boolean }): Promise<void>
@@ -58,8 +65,8 @@ export async function startEmbeddedFleet(options: EmbeddedOptions): Promise<Embe
     usualHubPort: 0,
     running: false,
   })
-  const given = chainInfoOf(chain)
-  if (given) await memory.write(keys.chain, given)
+  const { market } = options
+  if (market) await memory.write(keys.chain, market)
 
   const life = new AbortController()
   const history = laterHistory(openHistory(`pglite:${state.file('history')}`, { template: historyTemplate() }))
@@ -70,9 +77,11 @@ export async function startEmbeddedFleet(options: EmbeddedOptions): Promise<Embe
   }
   const engine = openEmbeddedEngine({
     stateDir: state.dir,
-    startUnit: (unit, log) => startEmbeddedUnit(unit, log, { memory, bus, history, tokens, chain, state, version }),
+    startUnit: (unit, log) =>
+      startEmbeddedUnit(unit, log, { memory, bus, history, tokens, chain, purse: options.purse, state, version }),
   })
   const log = (level: LogLevel, message: string) => void say(memory, level, message)
+  if (market) log('info', describeMarket(market, chain.name))
   const reconciler = { memory, engine, unitsOf: embeddedUnits, keeps: () => true, owner: `host-${process.pid}`, log }
   const keeping = runReconciler(reconciler, life.signal)
   const beating = beatController(memory, life.signal)

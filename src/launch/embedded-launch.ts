@@ -9,8 +9,11 @@ import { notRunning, SocketClient } from '../client/socket.ts'
 import { type FleetFile, StateFolder } from '../client/state.ts'
 import { readSpec, specHash } from '../fleet/spec.ts'
 import { type ErrorDocument, FleetError } from '../protocol/errors.ts'
+import type { FleetEvent } from '../protocol/event.ts'
 import { type FleetSpec, type Profile, ROLE_NAMES } from '../protocol/fleet.ts'
-import { CHAIN_FILE } from './chain-choice.ts'
+import { CHAIN_FILE, chooseChain } from './chain-choice.ts'
+import { KEYS_FILE } from './key-file.ts'
+import { openPurse, type Purse, SUBMIT_FILE } from './purse.ts'
 import { refuseOther } from './refusals.ts'
 import { countsOf } from './wanted.ts'
 import { whole } from './whole.ts'
@@ -19,6 +22,8 @@ export interface EmbeddedLauncherParts {
   /** The built entry that knows the command `host`. */
   entry: string
   defaultManifest: string
+  /** Folder of chain profiles unless --chains-dir names another. */
+  defaultChains: string
 }
 
 const HUB_PORT = 3_000
@@ -37,6 +42,7 @@ export async function upEmbedded(
   options: FleetOptions & { detach: boolean },
   parts: EmbeddedLauncherParts,
   why: string,
+  say: (event: FleetEvent) => void,
   signal: AbortSignal,
 ): Promise<Up> {
   const state = new StateFolder(options.fleet)
@@ -56,7 +62,10 @@ export async function upEmbedded(
       leave: async () => {},
     }
   }
-  const host = await startHost(state, options, parts.entry, manifest, signal)
+  const chainsDir = path.resolve(options.chainsDir ?? parts.defaultChains)
+  const chain = await chooseChain(options.chain ?? 'sandbox', options.chainId)
+  tellPurse(state, await openPurse({ options, chain, spec, chainsDir }, say))
+  const host = await startHost(state, { ...options, chainsDir }, parts.entry, manifest, signal)
   const client = await attachEmbedded(options.fleet)
   const ready = Promise.race([wholeWithHistory(client, signal), diedEarly(host)])
   ready.catch(() => {})
@@ -123,6 +132,16 @@ function tellChain(state: StateFolder, chain: string): void {
   else state.write(CHAIN_FILE, `${chain.startsWith('@') ? `@${path.resolve(chain.slice(1))}` : chain}\n`)
 }
 
+/** Likewise: it goes with the host. */
+function tellPurse(state: StateFolder, { keys, submitUrl }: Purse): void {
+  state.make()
+  const texts = { [KEYS_FILE]: keys?.join('\n'), [SUBMIT_FILE]: submitUrl }
+  for (const [name, text] of Object.entries(texts)) {
+    if (text === undefined) rmSync(state.file(name), { force: true })
+    else state.write(name, `${text}\n`)
+  }
+}
+
 function hostArgs(options: FleetOptions & { detach: boolean }, manifest: string): string[] {
   const hubPort = options.hubPort ?? (options.fleet === 'arbdeck' ? HUB_PORT : 0)
   const args = [
@@ -138,6 +157,9 @@ function hostArgs(options: FleetOptions & { detach: boolean }, manifest: string)
   ]
   if (options.profile) args.push('--profile', options.profile)
   if (options.chainId !== undefined) args.push('--chain-id', String(options.chainId))
+  if (options.chainsDir !== undefined) args.push('--chains-dir', options.chainsDir)
+  if (options.executorAddress !== undefined) args.push('--executor-address', options.executorAddress)
+  if (options.live) args.push('--live')
   if (!options.detach) args.push('--attached')
   return args
 }

@@ -18,6 +18,7 @@ import { keys } from '../protocol/keys.ts'
 import type { LogLevel } from '../protocol/records.ts'
 import { announce } from './announce.ts'
 import type { ChainChoice } from './chain-choice.ts'
+import type { Purse } from './purse.ts'
 
 const HOST = '127.0.0.1'
 
@@ -28,6 +29,7 @@ export interface EmbeddedParts {
   history: History
   tokens: { operator: string; agent: string; practiceSeed: string }
   chain: ChainChoice
+  purse: Purse
   state: StateFolder
   version: string
 }
@@ -64,15 +66,23 @@ async function startOneAgent(
     bus,
     history,
     limits: wanted.spec.limits,
+    risk: wanted.spec.risk,
     live: wanted.live,
     mcp: { host: HOST, port, token: tokens.agent },
     version,
     log,
     signal: life.signal,
-    ...(role === 'executor' ? { keys: async () => practiceKeys(tokens.practiceSeed) } : {}),
+    ...(role === 'executor' ? sendingParts(parts) : {}),
     ...rpcUrlOf(chain),
   })
   return { stop: (graceMs) => agent.stop(graceMs), done: agent.done }
+}
+
+function sendingParts({ purse: { keys, submitUrl }, tokens }: EmbeddedParts) {
+  return {
+    keys: async () => keys ?? practiceKeys(tokens.practiceSeed),
+    ...(submitUrl === undefined ? {} : { submitUrl: async () => submitUrl }),
+  }
 }
 
 const practiceKeys = (seed: string) => Array.from({ length: SANDBOX_EXECUTORS }, (_, i) => executorKey(seed, i + 1))
@@ -131,7 +141,7 @@ async function startService(
         memory,
         bus,
         chain: () => access.chain(),
-        rpc: () => access.rpc(),
+        ...rpcUrlOf(parts.chain),
         spec: wanted.spec,
         log,
       })

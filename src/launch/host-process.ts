@@ -5,14 +5,21 @@ import { readSpec, specHash } from '../fleet/spec.ts'
 import { asFleetError, FleetError } from '../protocol/errors.ts'
 import type { Profile } from '../protocol/fleet.ts'
 import { now } from '../protocol/schemas.ts'
+import type { Address, Hex } from '../protocol/units.ts'
 import { CHAIN_FILE, chooseChain } from './chain-choice.ts'
+import { marketOf } from './chain-market.ts'
 import { startEmbeddedFleet } from './embedded-fleet.ts'
+import { KEYS_FILE } from './key-file.ts'
+import { SUBMIT_FILE } from './purse.ts'
 import { refuseTakenPort } from './refusals.ts'
 
 export interface HostArgs {
   fleet: string
   profile: Profile | undefined
   chainId: number | undefined
+  chainsDir: string
+  executor: Address | undefined
+  live: boolean
   hubPort: number
   manifest: string
   seed: string
@@ -41,19 +48,30 @@ export async function runHost(args: HostArgs): Promise<number> {
     release = lock.release
     const ended = await serveFleet(args, state)
     release()
+    dropPurse(state)
     return ended
   } catch (thrown) {
     release()
+    if (!(thrown instanceof FleetError && thrown.code === 'fleet_busy')) dropPurse(state)
     const error = asFleetError(thrown)
     await tell(error.toJSON())
     return error.exitCode
   }
 }
 
+/** They lie on the disk for as long as the fleet lives. */
+function dropPurse(state: StateFolder): void {
+  for (const name of [KEYS_FILE, SUBMIT_FILE]) rmSync(state.file(name), { force: true })
+}
+
+const linesOf = (text: string | undefined): Hex[] | undefined => text?.trim().split('\n') as Hex[] | undefined
+
 async function serveFleet(args: HostArgs, state: StateFolder): Promise<number> {
   const chain = await chooseChain(state.read(CHAIN_FILE)?.trim() ?? 'sandbox', args.chainId)
   await refuseTakenPort(args.hubPort)
   const spec = readSpec(args.manifest)
+  const purse = { keys: linesOf(state.read(KEYS_FILE)), submitUrl: state.read(SUBMIT_FILE)?.trim() }
+  const market = await marketOf(chain, { ...args, privately: purse.submitUrl !== undefined })
   const socketPath = state.socketPath('control.sock')
 
   let finish: (code: number) => void = () => {}
@@ -61,12 +79,14 @@ async function serveFleet(args: HostArgs, state: StateFolder): Promise<number> {
     finish = resolve
   })
   let volumes = false
-  const { fleet, profile, hubPort, seed, version } = args
+  const { fleet, profile, hubPort, seed, version, live } = args
   const running = await startEmbeddedFleet({
     state,
     chain,
+    market,
+    purse,
     version,
-    wanted: { fleet, profile, spec, hubPort, seed, chainIdGiven: args.chainId !== undefined },
+    wanted: { fleet, profile, spec, hubPort, seed, live, chainIdGiven: args.chainId !== undefined },
     onEnd: async (how) => {
       volumes = how.volumes
       setImmediate(() => finish(0))
@@ -82,6 +102,7 @@ async function serveFleet(args: HostArgs, state: StateFolder): Promise<number> {
     memoryUrl: null,
     chain: chain.name,
     chainId: chain.chainId,
+    live: live || chain.url === null,
     manifestHash: specHash(spec),
     controlSocket: socketPath,
     startedAt: now(),

@@ -10,6 +10,8 @@ export interface LauncherParts {
   /** The built entry that knows the command `host`. */
   entry: string
   defaultManifest: string
+  /** Folder of chain profiles unless --chains-dir names another. */
+  defaultChains: string
   version: string
 }
 
@@ -21,13 +23,15 @@ export function openLauncher(parts: LauncherParts): Launcher {
       const { engine, why } = await chooseEngine(options)
       return engine === 'docker'
         ? upDocker(options, parts, why, onEvent, signal)
-        : upEmbedded(options, parts, why, signal)
+        : upEmbedded(options, parts, why, onEvent, signal)
     },
     down: async (options, how, onEvent) => {
       const engine = options.engine === 'auto' ? await engineToEnd(options.fleet) : options.engine
       return engine === 'docker' ? downDocker(options, how, onEvent) : downEmbedded(options.fleet, how)
     },
-    check: (options) => checkMachine(options),
+    check: (options) => checkMachine(options, parts),
+    deployExecutor: async (options, order, onLine) =>
+      (await import('./deploy-executor.ts')).deployExecutor(options, order, parts, onLine),
     build: (options, onLine) => buildDocker(options, parts.entry, onLine),
   }
 }

@@ -24,4 +24,5 @@ export function refuseOther(options: FleetOptions, running: FleetFile, manifestH
   if (options.chain !== undefined && chainName(options.chain) !== running.chain)
     throw conflict(`chain (${running.chain})`)
   if (options.chainId !== undefined && running.chainId !== options.chainId) throw conflict(`chain (${running.chainId})`)
+  if (options.live && running.live !== true) throw conflict('purpose: it runs dry, without --live')
 }

@@ -1,6 +1,13 @@
 import { readAs } from '../ports/memory/typed.ts'
 import { unreachable } from '../protocol/errors.ts'
-import { LimitsSchema, replicaId, type ServiceRecord, type Wanted, WantedSchema } from '../protocol/fleet.ts'
+import {
+  LimitsSchema,
+  RiskSchema,
+  replicaId,
+  type ServiceRecord,
+  type Wanted,
+  WantedSchema,
+} from '../protocol/fleet.ts'
 import { parse } from '../protocol/json.ts'
 import { HEARTBEAT, keys } from '../protocol/keys.ts'
 import { now } from '../protocol/schemas.ts'
@@ -40,6 +47,7 @@ async function agent(parts: ProcessParts): Promise<End> {
     bus,
     history,
     limits: parse(LimitsSchema, parts.secret('limits'), 'the limits file'),
+    ...(parts.hasSecret('risk') && { risk: parse(RiskSchema, parts.secret('risk'), 'the risk file') }),
     live: parts.setting('ARBDECK_LIVE') === 'true',
     mcp: {
       host: '0.0.0.0',
@@ -51,6 +59,7 @@ async function agent(parts: ProcessParts): Promise<End> {
     log,
     signal,
     ...(role === 'executor' ? { keys: () => executorKeys(parts) } : {}),
+    ...(parts.hasSecret('submitUrl') ? { submitUrl: async () => parts.secret('submitUrl') } : {}),
     ...rpcUrlOf(parts),
   })
   return async () => {
@@ -60,7 +69,8 @@ async function agent(parts: ProcessParts): Promise<End> {
 }
 
 async function executorKeys(parts: ProcessParts) {
-  if (parts.hasSecret('executorKeys')) return parts.secret('executorKeys').split('\n') as `0x${string}`[]
+  const given = parts.hasSecret('executorKeys') ? parts.secret('executorKeys') : ''
+  if (given !== '') return given.split('\n') as `0x${string}`[]
   const { executorKey, SANDBOX_EXECUTORS } = await import('../../agent/sandbox/keys.ts')
   const seed = parts.secret('practiceSeed')
   return Array.from({ length: SANDBOX_EXECUTORS }, (_, i) => executorKey(seed, i + 1))
@@ -131,7 +141,7 @@ async function bot(parts: ProcessParts): Promise<End> {
     memory,
     bus,
     chain: access.chain,
-    rpc: access.rpc,
+    ...rpcUrlOf(parts),
     spec,
     log,
   })

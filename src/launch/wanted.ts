@@ -29,6 +29,8 @@ export interface WantedInputs {
   seed: string | undefined
   /** Whether --chain-id was given: then another chain than before is meant. */
   chainIdGiven: boolean
+  /** Whether transactions are really sent on a chain that is not the sandbox; undefined: as a fleet that runs has it. */
+  live?: boolean
   /** Whether the fleet runs already. */
   running: boolean
   images: Record<string, string>
@@ -49,7 +51,7 @@ export async function writeWanted(memory: SharedMemory, inputs: WantedInputs): P
     profile,
     counts,
     specHash: specHash(inputs.spec),
-    live: inputs.chain === 'sandbox',
+    live: inputs.chain === 'sandbox' || (inputs.live ?? kept?.live ?? false),
     writtenBy: 'up',
     at: now(),
   }

@@ -1,19 +1,23 @@
 import { z } from 'zod'
-import { AddressSchema, HashSchema, Timestamp } from './schemas.ts'
-import { LenderSchema } from './trade.ts'
+import { AddressSchema, HashSchema, HexSchema, Timestamp } from './schemas.ts'
+import { LenderSchema, POOL_KINDS, PoolIdSchema } from './trade.ts'
 
 export const TokenInfoSchema = z.object({ address: AddressSchema, symbol: z.string(), decimals: z.int() })
 export type TokenInfo = z.infer<typeof TokenInfoSchema>
 
 /** A pool without its state. */
 export const PoolInfoSchema = z.object({
-  kind: z.enum(['v2', 'v3']),
-  address: AddressSchema,
+  kind: z.enum(POOL_KINDS),
+  address: PoolIdSchema,
   dex: z.string(),
   token0: AddressSchema,
   token1: AddressSchema,
   feePips: z.int(),
   tickSpacing: z.int().optional(),
+  /** Only v4: the PoolManager. */
+  manager: AddressSchema.optional(),
+  /** The block it was created in, where that is known. */
+  createdBlock: z.int().optional(),
 })
 export type PoolInfo = z.infer<typeof PoolInfoSchema>
 
@@ -27,17 +31,29 @@ export const ChainInfoSchema = z.object({
   url: z.string().nullable(),
   /** Wrapped native token. */
   weth: AddressSchema.nullable(),
+  /** Tokens that cycles begin and end with, the most wanted first; empty: the wrapped native token alone. */
+  bases: z.array(AddressSchema).default([]),
+  /** How the fee for L1 data is asked, where there is one. */
+  l1Fee: z.enum(['none', 'op_stack']).default('none'),
+  /** Blocks after which one is taken as final. */
+  finalityBlocks: z.int().min(0).default(2),
+  /** `public`: the node's pool. Else the URL is a secret file `submit-url`: a private RPC. */
+  submit: z.enum(['public', 'private']).default('public'),
   tokens: z.array(TokenInfoSchema),
   pools: z.array(PoolInfoSchema),
   lenders: z.array(LenderSchema),
-  /** Our contract. */
-  executor: z.object({ address: AddressSchema, codeHash: HashSchema }).nullable(),
+  /** Our contract; with `code` it is not there, and dry runs are simulated as if it were. */
+  executor: z.object({ address: AddressSchema, codeHash: HashSchema, code: HexSchema.optional() }).nullable(),
   /** Code hashes that are known to be good, by contract kind (`v2_pair`, `v3_pool`, `token`, `aave_v3_pool`). */
   codeHashes: z.record(z.string(), z.array(HashSchema)),
   seed: z.string().nullable(),
   at: Timestamp,
 })
 export type ChainInfo = z.infer<typeof ChainInfoSchema>
+
+/** Tokens that cycles begin and end with. */
+export const basesOf = ({ bases, weth }: Pick<ChainInfo, 'bases' | 'weth'>): readonly ChainInfo['bases'][number][] =>
+  bases.length > 0 ? bases : weth ? [weth] : []
 
 /** The newest block that the bot has worked through. Key `head`. */
 export const HeadSchema = z.object({

@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { AgentStateSchema, CountsSchema, ProfileSchema, RoleNameSchema } from './fleet.ts'
 import { HashSchema, Timestamp, WeiSchema } from './schemas.ts'
 import { OutcomeSchema, StageSchema } from './task.ts'
+import { ExecutionSchema } from './trade.ts'
 
 const at = { at: Timestamp }
+const ExecutionStatusSchema = ExecutionSchema.shape.status
 
 /** Everything the feed can say: the stream `events`, and what `up --json` and `events --json` print, a line each. */
 export const FleetEventSchema = z.discriminatedUnion('type', [
@@ -46,6 +48,25 @@ export const FleetEventSchema = z.discriminatedUnion('type', [
     predictedWei: WeiSchema,
     gasWei: WeiSchema,
     exact: z.boolean(),
+  }),
+  /** The chain took back, moved or belatedly mined what had been told before: these figures stand now. */
+  z.object({
+    type: z.literal('execution_corrected'),
+    ...at,
+    id: HashSchema,
+    attempt: z.int(),
+    /** From 1; with id and attempt it names the correction. */
+    correction: z.int(),
+    was: ExecutionStatusSchema,
+    status: ExecutionStatusSchema,
+    tx: HashSchema.nullable(),
+    block: z.int().nullable(),
+    profitWei: WeiSchema,
+    gasWei: WeiSchema,
+    /** What is to be added to the figures of before. */
+    profitDeltaWei: WeiSchema,
+    gasDeltaWei: WeiSchema,
+    reason: z.string().nullable(),
   }),
   z.object({ type: z.literal('scale'), ...at, counts: CountsSchema, profile: ProfileSchema, by: z.string() }),
   z.object({

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { BigIntSchema, RawSchema, Timestamp, WeiSchema } from './schemas.ts'
+import { wei } from './units.ts'
 
 export const ROLE_NAMES = [
   'code_indexer',
@@ -47,16 +48,48 @@ export function parseReplicaId(id: string): { role: RoleName; replica: number } 
 export const CountsSchema = z.record(RoleNameSchema, z.int().min(0))
 export type Counts = z.infer<typeof CountsSchema>
 
-/** Hard limits of an executor, enforced where the key is. All amounts in raw units of the token that is lent, gas price in wei. */
-export const LimitsSchema = z.strictObject({
-  /** Largest flash loan of one trade. */
+const exposure = {
+  /** Largest loan of one trade, raw units of the token that is lent. */
   maxInputRawPerTrade: RawSchema,
-  /** Sum of the flash loans of one hour and one executor. */
+  /** Sum of the loans of one hour and one executor, raw units of the token that is lent. */
   maxInputRawPerHour: RawSchema,
+}
+/** Hard limits of an executor, enforced where the key is. */
+export const LimitsSchema = z.strictObject({
+  /** The chain that these limits were set for, on purpose, by its id: --live refuses on any other. */
+  setForChain: z.int().min(1).optional(),
+  /** Of the wrapped native token. */
+  ...exposure,
+  /** The same for other tokens that are lent, by address or symbol; a token that is not named here is not borrowed. */
+  tokens: z.record(z.string(), z.strictObject(exposure)).default({}),
   maxGasPerTrade: BigIntSchema,
   maxFeePerGasWei: WeiSchema,
+  /** Gas lost by reverts, less what was earned, in a day (UTC) and by one executor: at this much it stops until the next. */
+  maxLossWeiPerDay: WeiSchema.default(wei(10n ** 17n)),
+  /** So many trades of one executor that reverted, one after another, stop it until an operator's `resume`. */
+  maxFailuresInARow: z.int().min(1).default(20),
+  /** The head that a decision rests on may be so old, and lag the newest by so much. */
+  maxHeadAgeSeconds: z.int().min(1).default(60),
+  maxHeadLagBlocks: z.int().min(0).default(2),
 })
 export type Limits = z.infer<typeof LimitsSchema>
+
+/** What may be traded at all; judged before a plan is made. Tokens and pools by address, tokens also by symbol. */
+export const RiskSchema = z.strictObject({
+  /** Where given, nothing else is traded. */
+  allowTokens: z.array(z.string()).default([]),
+  denyTokens: z.array(z.string()).default([]),
+  denyPools: z.array(z.string()).default([]),
+  /** Least value of one side of a pool, in native units. */
+  minDepthWei: WeiSchema.default(wei(10n ** 16n)),
+  /** Least age of a pool, where its creation is known. */
+  minPoolAgeBlocks: z.int().min(0).default(0),
+  /** A plan above this score (0 to 100) is refused. */
+  maxScore: z.int().min(0).max(100).default(80),
+  /** A token whose transfer takes more than this is refused. */
+  maxTokenTaxBps: z.int().min(0).max(10_000).default(0),
+})
+export type Risk = z.infer<typeof RiskSchema>
 
 export const RoleSpecSchema = z.strictObject({
   description: z.string().min(1),
@@ -79,6 +112,7 @@ export const FleetSpecSchema = z.strictObject({
     Object.fromEntries(ROLE_NAMES.map((r) => [r, RoleSpecSchema])) as Record<RoleName, typeof RoleSpecSchema>,
   ),
   limits: LimitsSchema,
+  risk: RiskSchema.default(() => RiskSchema.parse({})),
   /** Blocks that a plan may live after the block it was found in. */
   planBlocks: z.int().min(2).max(1000),
   /** The floor: an opportunity below this net profit (after flash premium and expected gas) is not published. */

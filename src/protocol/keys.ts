@@ -27,11 +27,16 @@ export const keys = {
   recorded: (stream: string): string => `recorded/${stream}`,
   /** The intent of an executor: durable before anything is sent */
   intent: (opportunityId: string, attempt: number): string => `intent/${opportunityId}/${attempt}`,
-  /** Signer (agent/roles/signer.ts): an address that an executor signs with, with a time to live; what test_writer simulates from */
+  /** Signer (agent/roles/sending/signer.ts): an address that an executor signs with, with a time to live; what test_writer simulates from */
   signer: (chainId: number, address: string): string => `signer/${chainId}/${address}`,
   signers: (chainId: number): string => `signer/${chainId}/`,
-  /** Spending (agent/roles/spending.ts): the loans of the last hour of one executor */
-  spending: (chainId: number, address: string): string => `spending/${chainId}/${address}`,
+  /** Spending (agent/roles/sending/spending.ts): the loans of one token in the last hour of one executor */
+  spending: (chainId: number, address: string, token: string): string => `spending/${chainId}/${address}/${token}`,
+  /** Outbox (agent/roles/sending/nonces.ts): the nonces of one executor's key, and what they were given to until it is final */
+  outbox: (chainId: number, address: string): string => `outbox/${chainId}/${address}`,
+  outboxes: (chainId: number): string => `outbox/${chainId}/`,
+  /** Account (agent/roles/sending/account.ts): what one executor's key lost and earned today, and its failures in a row */
+  account: (chainId: number, address: string): string => `account/${chainId}/${address}`,
 } as const
 
 /** Names of leases. */
@@ -39,6 +44,8 @@ export const leases = {
   reconciler: 'reconciler',
   pool: (chainInstance: string, pool: string): string => `pool/${chainInstance}/${pool}`,
   signer: (chainId: number, address: string): string => `signer/${chainId}/${address}`,
+  /** Who watches executions until they are final */
+  watcher: (chainId: number): string => `watcher/${chainId}`,
   bot: 'bot',
 } as const
 

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { FleetEventSchema } from './event.ts'
+import { LedgerEntrySchema } from './ledger.ts'
 import { HashSchema, Timestamp, WeiSchema } from './schemas.ts'
 import { OutcomeSchema, StageSchema } from './task.ts'
-import { HopSchema } from './trade.ts'
+import { HopSchema, LenderSchema } from './trade.ts'
 
 export const TradeStateSchema = z.enum(['running', 'executed', 'reverted', 'refused', 'expired', 'dry_run'])
 
@@ -16,6 +17,7 @@ export const TradeViewSchema = z.object({
   block: z.int(),
   route: z.string(),
   hops: z.array(HopSchema),
+  lender: LenderSchema.optional(),
   sizeRaw: z.string(),
   expectedWei: WeiSchema,
   predictedWei: WeiSchema.nullable(),
@@ -61,6 +63,7 @@ export const HistoryRecordSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('task'), id: z.string(), at: Timestamp, body: TaskViewSchema }),
   z.object({ kind: z.literal('event'), id: z.string(), at: Timestamp, body: FleetEventSchema }),
   z.object({ kind: z.literal('audit'), id: z.string(), at: Timestamp, body: AuditViewSchema }),
+  z.object({ kind: z.literal('ledger'), id: z.string(), at: Timestamp, body: LedgerEntrySchema }),
 ])
 export type HistoryRecord = z.infer<typeof HistoryRecordSchema>
 export type RecordKind = HistoryRecord['kind']

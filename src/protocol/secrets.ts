@@ -14,6 +14,10 @@ export const secretFiles = {
   executorKeys: 'executor-keys',
   /** The whole URL of a node that is not the sandbox. */
   rpcUrl: 'rpc-url',
+  /** Executors: the whole URL of the private RPC that transactions are handed to. */
+  submitUrl: 'submit-url',
   /** Limits of the fleet as JSON; not a secret, and not to be changed by whom it binds. */
   limits: 'limits.json',
+  /** What may be traded at all, as JSON; likewise. */
+  risk: 'risk.json',
 } as const

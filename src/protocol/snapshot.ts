@@ -88,6 +88,8 @@ export const TotalsSchema = z.object({
   profitWei: WeiSchema,
   gasWei: WeiSchema,
   counted: z.array(z.string()),
+  /** Corrections of executions (agent/roles/sending/corrections.ts) that are in the sums. */
+  corrected: z.array(z.string()).optional(),
 })
 export type Totals = z.infer<typeof TotalsSchema>
 

@@ -11,8 +11,12 @@ import {
   WeiSchema,
 } from './schemas.ts'
 
+/** What names a pool: the address of its contract, or, where one contract holds many (V4), its id of 32 bytes. */
+export const PoolIdSchema = z.union([AddressSchema, HashSchema])
+export type PoolId = z.output<typeof PoolIdSchema>
+
 const poolBase = {
-  address: AddressSchema,
+  address: PoolIdSchema,
   /** Name of the venue: `uniswap_v2`, `sushi_v2`, `uniswap_v3`. */
   dex: z.string(),
   token0: AddressSchema,
@@ -30,29 +34,54 @@ export const V3PoolSchema = z.object({
   /** Initialised tick to its liquidityNet; absent: the liquidity is taken as constant. */
   ticks: z.record(z.string().regex(/^-?\d+$/), BigIntSchema).optional(),
 })
-/** A pool and its state at one block. A third kind joins here. */
-export const PoolStateSchema = z.discriminatedUnion('kind', [V2PoolSchema, V3PoolSchema])
+/** A Uniswap V4 pool without hooks, between two ERC-20 tokens; `feePips` is the fee of its key, kept by the liquidity. */
+export const V4PoolSchema = z.object({
+  ...V3PoolSchema.shape,
+  kind: z.literal('v4'),
+  /** The PoolManager that holds it. */
+  manager: AddressSchema,
+  /** What the protocol takes on top of `feePips`, for token0 going in and for token1 going in. */
+  protocolFeePips: z.tuple([z.int(), z.int()]).default([0, 0]),
+})
+/** A pool and its state at one block. Another kind joins here, and as a file of agent/dex/pools. */
+export const PoolStateSchema = z.discriminatedUnion('kind', [V2PoolSchema, V3PoolSchema, V4PoolSchema])
+export const POOL_KINDS = ['v2', 'v3', 'v4'] as const
 export type V2Pool = z.infer<typeof V2PoolSchema>
 export type V3Pool = z.infer<typeof V3PoolSchema>
+export type V4Pool = z.infer<typeof V4PoolSchema>
 export type PoolState = z.infer<typeof PoolStateSchema>
 export type PoolKind = PoolState['kind']
 
 export const HopSchema = z.object({
-  pool: AddressSchema,
-  kind: z.enum(['v2', 'v3']),
+  pool: PoolIdSchema,
+  kind: z.enum(POOL_KINDS),
   dex: z.string(),
   feePips: z.int(),
   tokenIn: AddressSchema,
   tokenOut: AddressSchema,
   /** True when token0 goes in. */
   zeroForOne: z.boolean(),
+  /** Only v4: what the pool's key says besides tokens and fee. */
+  v4: z.object({ manager: AddressSchema, tickSpacing: z.int() }).optional(),
   amountIn: RawSchema,
   amountOut: RawSchema,
 })
 export type Hop = z.infer<typeof HopSchema>
 
-/** Who lends. `premiumBps` of the loan, rounded as the lender rounds, is paid back on top. */
-export const LenderSchema = z.object({ kind: z.literal('aave_v3'), address: AddressSchema, premiumBps: z.int() })
+export const LENDER_KINDS = ['own', 'aave_v3', 'balancer_v2', 'uniswap_v3', 'uniswap_v2'] as const
+/**
+ * Who lends. `premiumBps` of the loan, rounded as the lender rounds (agent/dex/lending/premium.ts), is paid back on top.
+ * `own`: nobody, ArbExecutor's own balance; the address is ArbExecutor's. `uniswap_v2`, `uniswap_v3`: a pair's flash swap,
+ * a pool's flash(); where the lender is the first pool of the route, that pool pays out before it is paid, and there
+ * is no premium.
+ */
+export const LenderSchema = z.object({
+  kind: z.enum(LENDER_KINDS),
+  address: AddressSchema,
+  premiumBps: z.int(),
+  /** Of a pair or a pool, which lend these alone. */
+  tokens: z.array(AddressSchema).optional(),
+})
 export type Lender = z.infer<typeof LenderSchema>
 
 export const OpportunitySchema = z.object({
@@ -72,8 +101,10 @@ export const OpportunitySchema = z.object({
   profitRaw: RawSchema,
   /** profitRaw in native units. */
   profitWei: WeiSchema,
-  /** What gas is expected to cost at the block's base fee. */
+  /** What gas is expected to cost at the block's base fee, with the L1 fee where the chain has one. */
   gasWei: WeiSchema,
+  /** The tip to the block's builder, paid by the contract out of the profit. */
+  tipWei: WeiSchema.optional(),
   expiresBlock: z.int(),
   at: Timestamp,
 })
@@ -104,6 +135,10 @@ export const TradePlanSchema = z.object({
   hops: z.array(HopSchema).min(2).max(4),
   sizeRaw: RawSchema,
   expectedProfitRaw: RawSchema,
+  /** The same in native units: the rate at which all that this plan earns is counted. */
+  expectedProfitWei: WeiSchema,
+  /** To the block's builder, out of the profit; only where `token` is the wrapped native token. */
+  tipWei: WeiSchema.optional(),
   /** The floor that the contract enforces: less reverts. */
   minProfitRaw: RawSchema,
   /** 0 (none) to 100. */
@@ -133,7 +168,13 @@ export const VerdictSchema = z.object({
   predictedWei: WeiSchema,
   gasUsed: GasSchema,
   adverse: z.array(
-    z.object({ scenario: z.string(), outcome: z.enum(['profit', 'reverts']), profitRaw: RawSchema.nullable() }),
+    z.object({
+      scenario: z.string(),
+      outcome: z.enum(['profit', 'reverts']),
+      profitRaw: RawSchema.nullable(),
+      /** Why it reverts, in words. */
+      reason: z.string().optional(),
+    }),
   ),
   reason: z.string().nullable(),
 })
@@ -154,7 +195,11 @@ export const ExecutionSchema = z.object({
   profitRaw: RawSchema,
   profitWei: WeiSchema,
   gasUsed: GasSchema,
+  /** All that was paid for gas, the L1 fee included. */
   gasWei: WeiSchema,
+  /** Part of gasWei: the fee for L1 data, on chains that have one. */
+  l1FeeWei: WeiSchema.optional(),
+  tipWei: WeiSchema.optional(),
   reason: z.string().nullable(),
   at: Timestamp,
 })

@@ -61,6 +61,14 @@ export function testHistory(name: string, open: () => Promise<HistoryUnderTest>)
       expect(read).toEqual([2, 3].map((n) => taskRecord(6, n)))
     })
 
+    test('until gives what is at or before, and with since what is between', async () => {
+      await a.append([1, 2, 3, 4].map((n) => taskRecord(10, n)))
+      const query = { kind: 'task', idPrefix: hashOf(10) } as const
+      const [two, three] = [taskRecord(10, 2), taskRecord(10, 3)]
+      expect(await a.read({ ...query, until: timeOf(3), limit: 2 })).toEqual([two, three])
+      expect(await b.read({ ...query, since: timeOf(2), until: timeOf(3) })).toEqual([two, three])
+    })
+
     test('a prefix is taken literally', async () => {
       await a.append([{ ...taskRecord(7, 1), id: 'pre_fix%1' }])
       expect(await a.read({ kind: 'task', idPrefix: 'pre_fix%' })).toHaveLength(1)

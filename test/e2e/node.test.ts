@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openRpc } from '../../agent/dex/rpc.ts'
+import { openRpc, type Rpc } from '../../agent/dex/rpc.ts'
 import { type Anvil, startAnvil } from '../../agent/sandbox/anvil.ts'
 import { build, Cli, errorOf, eventually, type Finished, type RunOptions } from '../fixtures/cli.ts'
 import { processesOf } from '../fixtures/processes.ts'
@@ -52,13 +52,20 @@ describe('a node of one’s own', () => {
   test('the right one: the fleet comes up healthy and watches its heads without trading; the URL is seen nowhere', async () => {
     const file = path.join(cli.folder, 'url')
     writeFileSync(file, `${url}\n`)
-    const started = await cli.run([...up, '--json', '--detach', '--chain', `@${file}`, '--chain-id', '31337'])
+    const rpc = await openRpc(`http://127.0.0.1:${node.port}`, { timeoutMs: 5_000 })
+    const chains = await profileOfEmptyChain(rpc)
+    const chosen = ['--chain', `@${file}`, '--chain-id', '31337']
+    const unknown = await fails([...up, ...chosen])
+    expect(unknown).toMatchObject({
+      code: 2,
+      error: { code: 'config_invalid', remedy: expect.stringContaining('--chains-dir') },
+    })
+    const started = await cli.run([...up, '--json', '--detach', ...chosen, '--chains-dir', chains])
     expect(started.code, started.stderr).toBe(0)
     const status = await cli.json(['status', '--fleet', FLEET])
     expect(status).toMatchObject({ live: false, chain: { id: 31_337, sandbox: false }, trades: { executed: 0 } })
     for (const role of status.roles) expect(role.healthy, role.role).toBe(1)
     expect(status.services.map((service: { name: string }) => service.name)).not.toContain('sandbox')
-    const rpc = await openRpc(`http://127.0.0.1:${node.port}`, { timeoutMs: 5_000 })
     await rpc.request('evm_mine')
     await rpc.request('evm_mine')
     rpc.close()
@@ -83,3 +90,25 @@ describe('a node of one’s own', () => {
     await cli.json(['down', '--volumes', '--fleet', FLEET])
   }, 90_000)
 })
+
+/** A profile that names one token, which is there: code that answers every call with 18. */
+async function profileOfEmptyChain(rpc: Rpc): Promise<string> {
+  const token = `0x${'e7'.repeat(20)}`
+  await rpc.request('anvil_setCode', [token, '0x601260005260206000f3'])
+  const folder = path.join(cli.folder, 'chains')
+  mkdirSync(folder, { recursive: true })
+  const lines = [
+    'version: 1',
+    'chainId: 31337',
+    'name: own',
+    'wrappedNative: WETH',
+    'bases: [WETH]',
+    `tokens: { WETH: { address: "${token}", decimals: 18 } }`,
+    'factories: []',
+    'lenders: []',
+    'finalityBlocks: 2',
+    'l1Fee: none',
+  ]
+  writeFileSync(path.join(folder, 'own.yaml'), lines.join('\n'))
+  return folder
+}

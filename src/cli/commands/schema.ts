@@ -1,8 +1,11 @@
 import { z } from 'zod'
+import { DeploymentSchema } from '../../protocol/deployment.ts'
 import { FleetError } from '../../protocol/errors.ts'
 import { FleetEventSchema, SummarySchema } from '../../protocol/event.ts'
 import { CountsSchema, ToolInfoSchema } from '../../protocol/fleet.ts'
+import { LedgerSchema } from '../../protocol/ledger.ts'
 import { nearest } from '../../protocol/nearest.ts'
+import { QuoteLineSchema, ScanSchema } from '../../protocol/offline.ts'
 import { AuditViewSchema, LogLineSchema, TaskViewSchema, TradeViewSchema } from '../../protocol/records.ts'
 import { Timestamp } from '../../protocol/schemas.ts'
 import { AgentViewSchema, StatusSchema } from '../../protocol/snapshot.ts'
@@ -26,6 +29,7 @@ const SHAPES: Record<string, z.ZodType> = {
   tasks: z.object({ tasks: z.array(TaskViewSchema) }),
   events: z.union([z.object({ events: z.array(FleetEventSchema) }), FleetEventSchema, streamEnd]),
   audit: z.object({ audit: z.array(AuditViewSchema) }),
+  ledger: LedgerSchema,
   tools: z.object({ tools: z.array(ToolInfoSchema) }),
   call: z.unknown(),
   restart: z.object({ restarted: z.array(z.string()) }),
@@ -44,6 +48,9 @@ const SHAPES: Record<string, z.ZodType> = {
     ),
   }),
   build: z.object({ images: z.array(z.string()) }),
+  scan: ScanSchema,
+  quote: QuoteLineSchema,
+  'deploy-executor': z.object({ deployment: DeploymentSchema }),
 }
 
 export const schemaCommand: Command = {

@@ -20,5 +20,7 @@ export interface HistoryQuery<K extends RecordKind = RecordKind> {
   idPrefix?: string
   /** ISO 8601; records at or after. */
   since?: string
+  /** ISO 8601; records at or before. */
+  until?: string
   limit?: number
 }

@@ -39,7 +39,8 @@ ON CONFLICT DO NOTHING`
 const READ = `
 SELECT kind, id, at, body FROM records
 WHERE kind = $1 AND ($2::text IS NULL OR id ^@ $2) AND ($3::timestamptz IS NULL OR at >= $3)
-ORDER BY at DESC, written DESC LIMIT $4`
+  AND ($4::timestamptz IS NULL OR at <= $4)
+ORDER BY at DESC, written DESC LIMIT $5`
 
 const DEFAULT_LIMIT = 100
 
@@ -68,8 +69,9 @@ class SqlHistory implements History {
   }
 
   async read<K extends RecordKind>(query: HistoryQuery<K>): Promise<Extract<HistoryRecord, { kind: K }>[]> {
-    const { kind, idPrefix, since, limit = DEFAULT_LIMIT } = query
-    const rows = await this.#sql.query(READ, [kind, clean(idPrefix) ?? null, since ?? null, Math.max(0, limit)])
+    const { kind, idPrefix, since, until, limit = DEFAULT_LIMIT } = query
+    const bounds = [since ?? null, until ?? null, Math.max(0, limit)]
+    const rows = await this.#sql.query(READ, [kind, clean(idPrefix) ?? null, ...bounds])
     return rows.reverse().map((row) => recordOf(row) as Extract<HistoryRecord, { kind: K }>)
   }
 

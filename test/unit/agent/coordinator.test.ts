@@ -53,10 +53,10 @@ const bus: TaskBus = {
   close: async () => undefined,
 }
 
-async function receive(message: BusMessage): Promise<void> {
-  const chain = async () => ({ tokens: [{ address: WETH, symbol: 'WETH', decimals: 18 }] }) as never
+async function receive(message: BusMessage, redelivered = false): Promise<void> {
+  const chain = async () => ({ chainId: 31_337, tokens: [{ address: WETH, symbol: 'WETH', decimals: 18 }] }) as never
   const context = contextOf({ ...ports, bus }, 'coordinator-1', { chain })
-  await coordinator().receive?.(message, { redelivered: false, signal: new AbortController().signal }, context)
+  await coordinator().receive?.(message, { redelivered, signal: new AbortController().signal }, context)
 }
 const found = (): BusMessage => ({ kind: 'opportunity', opportunity: opportunity({ id }), traceparent: 'trace' })
 const lastTask = (): Task => sent.at(-1)?.message as Task
@@ -101,30 +101,46 @@ test('an executed trade is counted, told and remembered', async () => {
   const [record] = await ports.history.read({ kind: 'trade', idPrefix: id })
   expect(record?.body).toMatchObject({ state: 'executed', exact: true, tx: hash(7), profitWei: 10n ** 16n })
   expect(await ports.history.read({ kind: 'task', idPrefix: id })).toHaveLength(6)
+  const [entry] = await ports.history.read({ kind: 'ledger', idPrefix: id })
+  expect(entry?.body).toMatchObject({ entry: 'trade', state: 'executed', netWei: net, block: 101 })
 })
 
 test('every message delivered again changes no sum, tells nothing twice and repeats only tasks that are awaited', async () => {
   const results = await trade()
   const [sums, told] = [await totals(), await events('trade')]
   const before = sent.length
-  for (const message of [found(), ...results, ...results]) await receive(message)
+  for (const message of [found(), ...results, ...results]) {
+    await receive(message)
+    await receive(message, true)
+  }
   expect(await totals()).toEqual(sums)
   expect(await events('trade')).toEqual(told)
   expect(await events('execution')).toHaveLength(1)
   expect(await streamAs(ports.memory, streams.profit, ProfitPointSchema)).toHaveLength(1)
   expect(sent).toHaveLength(before)
+  expect(await ports.history.read({ kind: 'ledger', idPrefix: id })).toHaveLength(1)
 })
 
 test('a coordinator that dies between the workflow and the bus loses nothing: the same message publishes again', async () => {
   broken = 1
   await expect(receive(found())).rejects.toMatchObject({ transient: true })
-  await receive(found())
+  await receive(found(), true)
   expect(lastTask().stage).toBe('inspect')
   const result = answerTo(lastTask(), ok)
   broken = 1
   await expect(receive(result)).rejects.toMatchObject({ transient: true })
-  await receive(result)
+  await receive(result, true)
   expect(lastTask().stage).toBe('plan')
+})
+
+test('a copy of a message begets no copy of what followed from the first', async () => {
+  await receive(found())
+  await receive(found())
+  expect(sent).toHaveLength(1)
+  const result = answerTo(lastTask(), ok)
+  await receive(result)
+  await receive(result)
+  expect(sent.map(({ message }) => (message as Task).stage)).toEqual(['inspect', 'plan'])
 })
 
 test('two coordinators with the same result move the trade once', async () => {

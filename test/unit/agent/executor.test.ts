@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { signAndHash } from '../../../agent/dex/send.ts'
+import { signAndHash } from '../../../agent/dex/trade/send.ts'
 import { executor as executorRole } from '../../../agent/roles/executor.ts'
-import { decideFirst, type Intent, readIntent } from '../../../agent/roles/intent.ts'
+import { decideFirst, type Intent, readIntent } from '../../../agent/roles/sending/intent.ts'
 import { executorKey, keyAddress } from '../../../agent/sandbox/keys.ts'
 import type { SharedMemory } from '../../../src/ports/memory/memory.ts'
 import { keys } from '../../../src/protocol/keys.ts'
@@ -67,7 +67,7 @@ test.each<[string, (memory: SharedMemory) => Promise<unknown>, RegExp]>([
   await clearHalt(bench.memory)
   expect(await executor.run(verdict)).toEqual(refused)
   expect(await nonce()).toBe(before)
-  expect((await readIntent(bench.memory, verdict.tx.plan.opportunityId, 1))?.intent.hash).toBeNull()
+  expect((await readIntent(bench.memory, verdict.tx.plan.opportunityId, 1))?.intent.signed).toEqual([])
 })
 
 test.each([
@@ -114,7 +114,9 @@ test('an executor that died after it recorded the signed bytes is followed up: t
     maxFeePerGasWei: LIMITS.maxFeePerGasWei,
     maxPriorityFeePerGasWei: wei(1n),
   })
-  await decideFirst(bench.memory, intent(verdict, { state: 'sent', ...signed }))
+  const fees = { maxFeePerGasWei: LIMITS.maxFeePerGasWei, maxPriorityFeePerGasWei: wei(1n) }
+  const tx = { kind: 'trade' as const, ...signed, ...fees, block: verdict.validatedBlock, refused: null }
+  await decideFirst(bench.memory, intent(verdict, { state: 'sent', signed: [tx] }))
   const { outcome, output } = await bench.whileMining(executor.run(verdict))
   expect(outcome).toBe('ok')
   expect(output?.tx).toBe(signed.hash)
@@ -170,10 +172,18 @@ const intent = (verdict: Verdict, over: Partial<Intent>): Intent => ({
   from: null,
   fence: 1,
   nonce: null,
-  hash: null,
-  raw: null,
+  signed: [],
+  terms: {
+    token: verdict.tx.plan.token,
+    contract: verdict.tx.to,
+    predictedWei: verdict.predictedWei,
+    expectedProfitRaw: verdict.tx.plan.expectedProfitRaw,
+    expectedProfitWei: verdict.tx.plan.expectedProfitWei,
+  },
   deadlineBlock: verdict.deadlineBlock,
   execution: null,
+  blockHash: null,
+  corrected: null,
   at: now(),
   ...over,
 })

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { decodeExecuted, decodeProfit, encodeExecute } from '../../../agent/dex/build.ts'
-import { readHead } from '../../../agent/dex/send.ts'
-import { simulateExecute } from '../../../agent/dex/simulate.ts'
+import { findCycles } from '../../../agent/dex/search/cycles.ts'
+import { decodeExecuted, decodeProfit, encodeExecute } from '../../../agent/dex/trade/build.ts'
+import { readHead } from '../../../agent/dex/trade/send.ts'
+import { simulateExecute } from '../../../agent/dex/trade/simulate.ts'
 import type { RoleTool } from '../../../agent/role.ts'
 import { admin } from '../../../agent/roles/admin.ts'
 import { builder } from '../../../agent/roles/builder.ts'
@@ -12,10 +13,10 @@ import { reviewer } from '../../../agent/roles/reviewer.ts'
 import { testWriter } from '../../../agent/roles/test-writer.ts'
 import { parseSpec } from '../../../src/fleet/spec.ts'
 import { readAs } from '../../../src/ports/memory/typed.ts'
-import { HaltSchema, type Wanted, WantedSchema } from '../../../src/protocol/fleet.ts'
+import { HaltSchema, type Risk, RiskSchema, type Wanted, WantedSchema } from '../../../src/protocol/fleet.ts'
 import { keys } from '../../../src/protocol/keys.ts'
 import { now } from '../../../src/protocol/schemas.ts'
-import type { BuiltTx, TradePlan } from '../../../src/protocol/trade.ts'
+import type { BuiltTx, Hop, Lender, TradePlan } from '../../../src/protocol/trade.ts'
 import { raw, wei } from '../../../src/protocol/units.ts'
 import { until } from '../../fixtures/agents.ts'
 import { type Bench, runOf, type Signed, startBench, tampered, taskOf } from '../../fixtures/bench.ts'
@@ -53,6 +54,50 @@ test('code_indexer knows every contract of a route of this market, and refuses c
   expect(known.output?.contracts.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['pool', 'token', 'lender']))
   const strange = await inspect(tampered(bench.market.rpc, { eth_getCode: () => '0x6000' }))
   expect(strange).toMatchObject({ outcome: 'refused', reason: expect.stringMatching(/unknown code: .*0x/) })
+})
+
+test('no token of this market is a trap to code_indexer, whatever pools it is traded in and whatever is borrowed', async () => {
+  const { pools, tokens } = bench.chain
+  const bases = ['WETH', 'USDC'].map((name) => tokens.find(({ symbol }) => symbol === name)?.address as `0x${string}`)
+  const cycles = bases.flatMap((base) => findCycles(pools, base, 3).filter((_, at) => at % 75 === 0))
+  const shapes = new Set(cycles.flat().map((hop) => hop.kind))
+  expect([...shapes].sort()).toEqual(['v2', 'v3', 'v4'])
+  for (const cycle of cycles) {
+    const sizeRaw = raw(cycle[0]?.tokenIn === bases[0] ? 10n ** 18n : 10n ** 9n)
+    const hops = cycle.map((hop) => ({ ...hop, amountIn: sizeRaw, amountOut: sizeRaw }))
+    const found = opportunity({ hops, token: hops[0]?.tokenIn as `0x${string}`, sizeRaw })
+    const looks = codeIndexer() // it remembers nothing yet
+    const lender = bench.chain.lenders[0] as Lender
+    const task = taskOf<'inspect'>({ ...found, lender }, { opportunityId: found.id, attempt: 1 })
+    const risk = { ...RiskSchema.parse({}), minDepthWei: wei(0n) }
+    const { outcome, reason, output } = await runOf(looks, 'inspect')(task, bench.context('code_indexer-1', { risk }))
+    expect(reason ?? outcome, describe(hops)).toBe('ok')
+    expect(output?.contracts.filter(({ note }) => note?.startsWith('not probed'))).toEqual([])
+  }
+})
+
+const describe = (hops: readonly Hop[]): string => hops.map(({ kind, pool }) => `${kind} ${pool}`).join(', ')
+
+test('code_indexer refuses what the risk block rules out, and what the pools are too shallow for', async () => {
+  const { hops, lender, opportunityId, sizeRaw, expectedProfitRaw } = await bench.plan('risk')
+  const [profitRaw, profitWei] = [expectedProfitRaw, wei(expectedProfitRaw)]
+  const found = opportunity({ id: opportunityId, hops, lender, sizeRaw, profitRaw, profitWei })
+  const inspect = async (risk: Partial<Risk>) => {
+    const context = bench.context('code_indexer-1', { risk: { ...RiskSchema.parse({}), ...risk } })
+    const { outcome, reason } = await runOf(codeIndexer(), 'inspect')(
+      taskOf<'inspect'>(found, { opportunityId, attempt: 1 }),
+      context,
+    )
+    return reason ?? outcome
+  }
+  const symbol = bench.chain.tokens.find(({ address }) => address === hops[0]?.tokenOut)?.symbol as string
+  expect(await inspect({})).toBe('ok')
+  expect(await inspect({ denyTokens: [symbol] })).toMatch(/^rule denyTokens: token /)
+  expect(await inspect({ allowTokens: ['WETH'] })).toMatch(/^rule allowTokens: /)
+  expect(await inspect({ minDepthWei: wei(10n ** 22n) })).toMatch(
+    /^rule minDepthWei: pool 0x\w+ holds the worth of \d+ wei/,
+  )
+  expect(await inspect({ minDepthWei: wei(10n ** 19n) })).toBe('ok')
 })
 
 test('builder leaves the deadline open, and what is open never runs', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { decodeExecuted } from '../../../agent/dex/build.ts'
 import type { RpcReceipt } from '../../../agent/dex/chain-types.ts'
+import { decodeExecuted } from '../../../agent/dex/trade/build.ts'
+import { OutboxSchema } from '../../../agent/roles/sending/nonces.ts'
 import { WorkflowSchema } from '../../../agent/workflow-state.ts'
 import type { TaskBus } from '../../../src/ports/bus/bus.ts'
 import { listAs, readAs } from '../../../src/ports/memory/typed.ts'
@@ -27,8 +28,8 @@ beforeAll(async () => {
 })
 afterAll(() => fleet.stop())
 
-/** All receipts of transactions to our contract, oldest first. */
-async function receiptsTo(contract: Address): Promise<RpcReceipt[]> {
+/** All receipts of transactions to our contract, and of what cancelled some (to the sender himself), oldest first. */
+async function receiptsOf(contract: Address): Promise<RpcReceipt[]> {
   const rpc = await fleet.rpc()
   const head = Number(await rpc.request<Hex>('eth_blockNumber'))
   const blocks = await Promise.all(
@@ -36,7 +37,7 @@ async function receiptsTo(contract: Address): Promise<RpcReceipt[]> {
       rpc.request<RpcReceipt[]>('eth_getBlockReceipts', [`0x${(at + 1).toString(16)}`]),
     ),
   )
-  return blocks.flat().filter((receipt) => receipt.to === contract)
+  return blocks.flat().filter(({ from, to }) => to === contract || to === from)
 }
 
 test('with every message delivered twice to two agents of each role, the books are what the chain says', async () => {
@@ -47,13 +48,21 @@ test('with every message delivered twice to two agents of each role, the books a
   await fleet.stopBot()
   const running = async () => (await listAs(fleet.memory, keys.workflows, WorkflowSchema)).filter(({ ended }) => !ended)
   await until('all trades have ended', async () => (await running()).length === 0, 40_000)
+  const nonces = () => listAs(fleet.memory, keys.outboxes(chain?.chainId ?? 0), OutboxSchema)
+  const isFinal = async () => (await nonces()).every(({ slots }) => slots.every(({ released }) => released))
+  await until('everything that was sent is final', isFinal, 20_000)
 
-  const receipts = await receiptsTo(contract)
+  const receipts = await receiptsOf(contract)
   const executed = receipts.flatMap(({ logs }) => decodeExecuted(logs, contract) ?? [])
   const books = await totals()
   expect(new Set(executed.map(({ opportunityId }) => opportunityId)).size).toBe(executed.length)
   expect(books?.executed).toBe(executed.length)
-  expect(books?.profitWei).toBe(executed.reduce((sum, { profitRaw }) => sum + profitRaw, 0n))
+  const workflows = await listAs(fleet.memory, keys.workflows, WorkflowSchema)
+  const worth = executed.map(({ opportunityId, profitRaw }) => {
+    const plan = workflows.find(({ id }) => id === opportunityId)?.mined?.verdict.tx.plan
+    return plan ? (profitRaw * plan.expectedProfitWei) / plan.expectedProfitRaw : 0n
+  })
+  expect(books?.profitWei).toBe(worth.reduce((sum, each) => sum + each, 0n))
   expect(books?.gasWei).toBe(receipts.reduce((sum, r) => sum + BigInt(r.gasUsed) * BigInt(r.effectiveGasPrice), 0n))
   const trades = await fleet.history.read({ kind: 'trade', limit: 1_000 })
   const paid = trades.filter(({ body }) => body.state === 'executed')

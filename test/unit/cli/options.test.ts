@@ -62,6 +62,9 @@ describe('a whole number', () => {
   })
 })
 
+const ADDRESS = `0x${'ab'.repeat(20)}`
+const live = { live: true, chain: 'https://n', 'chain-id': '1' }
+
 describe('the global options', () => {
   test('not given are as the contract says', () => {
     expect(fleetOptions({})).toEqual({
@@ -74,6 +77,8 @@ describe('the global options', () => {
       hubPort: undefined,
       keyFile: undefined,
       executorAddress: undefined,
+      submitUrl: undefined,
+      chainsDir: undefined,
       manifest: undefined,
       seed: undefined,
       debug: false,
@@ -117,8 +122,11 @@ describe('the global options', () => {
     ['--live', { live: true }],
     ['--live', { live: true, chain: 'sandbox', 'chain-id': '1' }],
     ['--live needs --chain-id', { live: true, chain: 'https://n' }],
+    ['--live needs --key-file', { ...live, 'executor-address': ADDRESS }],
+    ['--live needs --executor-address', { ...live, 'key-file': 'keys' }],
     ['--key-file', { 'key-file': 'keys' }],
-    ['--executor-address', { 'executor-address': '0x1' }],
+    ['--executor-address', { 'executor-address': ADDRESS }],
+    ['--executor-address', { ...live, 'key-file': 'keys', 'executor-address': '0x1' }],
     ['--chain-id', { 'chain-id': 'one' }],
     ['--hub-port', { 'hub-port': '65536' }],
     ['--hub-port', { 'hub-port': '0' }],
@@ -126,12 +134,14 @@ describe('the global options', () => {
     expect(() => fleetOptions(options)).toThrowError(usage(name))
   })
 
-  test('what is not built yet says so: swarm, and sending on a chain that is not the sandbox', () => {
+  test('to go live, chain id, keys and contract must be said; an address is taken in any case', () => {
+    const taken = fleetOptions({ ...live, 'key-file': 'keys', 'executor-address': ADDRESS.replaceAll('a', 'A') })
+    expect(taken).toMatchObject({ live: true, chainId: 1, keyFile: 'keys', executorAddress: ADDRESS })
+  })
+
+  test('what is not built yet says so: swarm', () => {
     expect(() => fleetOptions({ engine: 'swarm' })).toThrowError(
       expect.objectContaining({ code: 'unsupported', remedy: expect.stringContaining('--engine docker') }),
-    )
-    expect(() => fleetOptions({ live: true, chain: 'https://n', 'chain-id': '1' })).toThrowError(
-      expect.objectContaining({ code: 'unsupported' }),
     )
   })
 })

@@ -21,10 +21,23 @@ test('there is a schema for every command that prints something of its own, alon
     'tasks',
     'events',
     'audit',
+    'ledger',
     'tools',
     'call',
   ]
-  const others = ['up', 'restart', 'halt', 'resume', 'stop', 'down', 'check', 'build']
+  const others = [
+    'up',
+    'restart',
+    'halt',
+    'resume',
+    'stop',
+    'down',
+    'check',
+    'build',
+    'scan',
+    'quote',
+    'deploy-executor',
+  ]
   expect(Object.keys(all).sort()).toEqual([...names, ...others].sort())
   for (const name of ['status', 'up'])
     expect(JSON.parse((await runCommand(['schema', name])).stdout)).toEqual(all[name])
@@ -50,6 +63,7 @@ const PRINTED: readonly (readonly [string, string[], Parameters<typeof runComman
   ['events', ['events'], {}],
   ['tools', ['tools'], {}],
   ['audit', ['audit'], {}],
+  ['ledger', ['ledger'], {}],
   ['check', ['check'], {}],
   ['build', ['build'], {}],
 ]

@@ -97,6 +97,14 @@ const EVENTS: readonly (readonly [FleetEvent, string])[] = [
     },
     `${id.slice(0, 10)}… paid -0.000000000000000001, predicted 0.000000000000000002 (NOT EQUAL), gas 0, block 9`,
   ],
+  [
+    {
+      ...{ type: 'execution_corrected', at, id, attempt: 1, correction: 1, was: 'executed', status: 'missed' },
+      ...{ tx: null, block: null, profitWei: wei(0n), gasWei: wei(0n), reason: 'block 9 is gone' },
+      ...{ profitDeltaWei: wei(-1n), gasDeltaWei: wei(0n) },
+    },
+    `${id.slice(0, 10)}… was executed, is missed: paid 0, gas 0: block 9 is gone`,
+  ],
   [{ type: 'scale', at, counts: miniCounts(), profile: 'mini', by: 'operator' }, 'code_indexer=1 builder=1'],
   [{ type: 'step', at, kind: 'start', id: 'bot', cause: 'wanted and not there' }, 'start bot: wanted and not there'],
   [{ type: 'halt', at, set: true, reason: 'odd', by: 'operator' }, 'halted by operator: odd'],

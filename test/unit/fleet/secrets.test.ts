@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeSecrets, readSecrets, secretVolumes } from '../../../src/fleet/secrets.ts'
+import { makeSecrets, readSecrets, secretVolumes, withoutKeys } from '../../../src/fleet/secrets.ts'
 import type { Provisioner, VolumeFill } from '../../../src/ports/engine/provision.ts'
 import { FleetError } from '../../../src/protocol/errors.ts'
 import { LimitsSchema } from '../../../src/protocol/fleet.ts'
@@ -63,13 +63,28 @@ test('the URL of a node and the keys of executors go only where they are needed'
     limits,
     rpcUrl: 'https://node.example/key',
     executorKeys: ['0x01', '0x02'],
+    submitUrl: 'https://private.example/key',
   })
   expect(text('agents', 'rpc-url', more)).toBe('https://node.example/key')
   expect(text('executors', 'rpc-url', more)).toBe('https://node.example/key')
   expect(text('operator', 'rpc-url', more)).toBeUndefined()
   expect(text('executors', 'executor-keys', more)).toBe('0x01\n0x02\n')
   expect(text('agents', 'executor-keys', more)).toBeUndefined()
+  expect(text('executors', 'submit-url', more)).toBe('https://private.example/key')
+  expect(text('agents', 'submit-url', more)).toBeUndefined()
   expect(text('agents', 'executor-keys')).toBeUndefined()
+})
+
+test('no keys are written as an empty file, which replaces those of before; without a word they stay', () => {
+  const none = secretVolumes('test', secrets, { limits, executorKeys: [] })
+  expect([text('executors', 'executor-keys', none), text('executors', 'submit-url', none)]).toEqual(['', ''])
+  expect(text('executors', 'executor-keys')).toBeUndefined()
+  const { volume, files } = withoutKeys('test')
+  expect(volume).toBe('test-secrets-executors')
+  expect(files.map((file) => [file.name, file.content.length])).toEqual([
+    ['executor-keys', 0],
+    ['submit-url', 0],
+  ])
 })
 
 test('what was filled is read back whole', async () => {

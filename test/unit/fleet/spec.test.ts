@@ -47,6 +47,15 @@ describe('the committed manifest', () => {
   })
 })
 
+test('a manifest from before there were risks and limits of other tokens still holds', () => {
+  const old = good
+    .replace(/ {2}# The same of other[\s\S]*?(?= {2}maxGasPerTrade)/, '')
+    .replace(/# What may be traded[\s\S]*?(?=# Replica n)/, '')
+  expect(old).not.toMatch(/risk:|tokens:/)
+  const spec = parseSpec(old, 'x')
+  expect([spec.limits.tokens, spec.risk.maxScore]).toEqual([{}, 80])
+})
+
 describe('faults', () => {
   test('are all told at once, in the order of their lines', () => {
     const bad = good
@@ -82,6 +91,21 @@ describe('faults', () => {
     ['a negative count', good.replace('mini: 1', 'mini: -1'), /counts\.mini: /],
     ['a port that is none', good.replace('firstPort: 3101', 'firstPort: 80'), /firstPort: /],
     ['an amount that is no whole number', good.replace('"10000000000000"', '"1.5"'), /minProfitWei: want an integer/],
+    ['an amount below 0', good.replace('"1500000"', '"-1"'), /limits\.maxGasPerTrade is -1; an amount is 0 or more/],
+    [
+      'a negative loan of a token',
+      good.replace('"600000000000"', '"-6"'),
+      /limits\.tokens\.USDC\.maxInputRawPerTrade is -6/,
+    ],
+    [
+      'a token that is none',
+      good.replace('denyTokens: []', 'denyTokens: ["0x12", "US DC"]'),
+      /risk\.denyTokens: "0x12" is no token.*\n.*"US DC" is no token/,
+    ],
+    ['a limit of no token', good.replace('USDC:', '"0xabc":'), /limits\.tokens: "0xabc" is no token/],
+    ['a pool that is none', good.replace('denyPools: []', 'denyPools: [WETH]'), /risk\.denyPools: "WETH" is no pool/],
+    ['an unknown risk', good.replace('maxScore: 80', 'maxScor: 80'), /unknown key "maxScor" in risk/],
+    ['a risk above 100', good.replace('maxScore: 80', 'maxScore: 101'), /risk\.maxScore: /],
     ['a role that is a word', good.replace(/ {2}admin:[\s\S]*$/, '  admin: one\n'), /roles\.admin: /],
   ])('%s', (_name, text, fault) => {
     expect(faultsOf(text).join('\n')).toMatch(fault)

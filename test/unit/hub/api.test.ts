@@ -62,6 +62,20 @@ describe('the HTTP API', () => {
     expect((await fetch(`${fleet.hub?.url}/api/health`)).status).toBe(200)
   })
 
+  test('a correction of an execution is an event, and once an entry of the ledger', async () => {
+    await fleet.startHub()
+    const { memory } = fleet
+    const [id, was, status] = [`0x${'1'.repeat(64)}`, 'executed', 'missed']
+    await memory.stream('events').append({
+      ...{ type: 'execution_corrected', at: '2026-01-01T00:00:00.000Z', id, attempt: 1, correction: 2, was, status },
+      ...{ tx: null, block: null, profitWei: '0', gasWei: '0', profitDeltaWei: '-70', gasDeltaWei: '-3', reason: null },
+    })
+    await until(async () => (await get('/api/records/ledger')).body.records).toMatchObject([
+      { id: `${id}/1/2`, body: { entry: 'correction', id, profitDeltaWei: '-70', gasDeltaWei: '-3', status } },
+    ])
+    expect((await get('/api/records/ledger?until=2025-12-31T00:00:00Z')).body.records).toEqual([])
+  })
+
   test('answers errors in one shape', async () => {
     await fleet.startHub()
     const unknown = await get('/api/nothing')

@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openChainAccess } from '../../../agent/chain-access.ts'
-import { decodeProfit, encodeExecute } from '../../../agent/dex/build.ts'
 import { openRpc, type Rpc } from '../../../agent/dex/rpc.ts'
-import { readHead } from '../../../agent/dex/send.ts'
-import { simulateExecute } from '../../../agent/dex/simulate.ts'
+import { decodeProfit, encodeExecute } from '../../../agent/dex/trade/build.ts'
+import { readHead } from '../../../agent/dex/trade/send.ts'
+import { simulateExecute } from '../../../agent/dex/trade/simulate.ts'
 import { type Bot, startBot } from '../../../agent/market/bot.ts'
 import { type Instance, startInstance } from '../../../agent/sandbox/instance.ts'
 import { executorKey, keyAddress, ownerKey } from '../../../agent/sandbox/keys.ts'
@@ -17,19 +17,12 @@ import { FleetEventSchema } from '../../../src/protocol/event.ts'
 import { ServiceRecordSchema } from '../../../src/protocol/fleet.ts'
 import { keys, leases, streams } from '../../../src/protocol/keys.ts'
 import { type Opportunity, OpportunitySchema, type TradePlan } from '../../../src/protocol/trade.ts'
-import { gasUnits, raw, wei } from '../../../src/protocol/units.ts'
+import { gasUnits, wei } from '../../../src/protocol/units.ts'
+import { LIMITS } from '../../fixtures/agents.ts'
+import { searchThread } from '../../fixtures/search-thread.ts'
 
 const EXECUTOR = keyAddress(executorKey('test', 1))
-const spec = {
-  planBlocks: 8,
-  minProfitWei: wei(10n ** 13n),
-  limits: {
-    maxInputRawPerTrade: raw(200n * 10n ** 18n),
-    maxInputRawPerHour: raw(10n ** 23n),
-    maxGasPerTrade: 1_500_000n,
-    maxFeePerGasWei: wei(10n ** 11n),
-  },
-}
+const spec = { planBlocks: 8, minProfitWei: wei(10n ** 13n), limits: LIMITS }
 
 const boot = () =>
   startInstance({
@@ -39,6 +32,7 @@ const boot = () =>
     executors: [EXECUTOR],
   })
 
+let threadEntry: URL
 let instance: Instance
 let memory: SharedMemory
 let bus: TaskBus
@@ -46,6 +40,9 @@ let rpc: Rpc
 let lines: string[]
 let cleanups: (() => unknown)[]
 
+beforeAll(async () => {
+  threadEntry = await searchThread()
+})
 beforeEach(async () => {
   ;[instance, memory, bus] = await Promise.all([
     boot(),
@@ -63,12 +60,13 @@ afterEach(async () => {
 
 function run(id: string): Bot {
   const life = new AbortController()
-  const access = openChainAccess({ memory, openRpc: (url) => openRpc(url, { timeoutMs: 1_000 }), signal: life.signal })
+  const access = openChainAccess({ memory, openRpc, signal: life.signal })
   const bot = startBot({
     memory,
     bus,
     chain: access.chain,
-    rpc: access.rpc,
+    rpcTimeoutMs: 1_000,
+    threadEntry,
     spec,
     id,
     log: (level, text) => lines.push(`${level} ${text}`),
@@ -122,6 +120,7 @@ test('what it publishes is what the contract would keep, to the wei, at the bloc
         opportunityId: opportunity.id,
         attempt: 1,
         expectedProfitRaw: opportunity.profitRaw,
+        expectedProfitWei: opportunity.profitWei,
         minProfitRaw: opportunity.profitRaw,
         riskScore: 0,
       }

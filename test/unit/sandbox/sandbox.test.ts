@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
-import { loadPools } from '../../../agent/dex/load.ts'
+import { loadPools } from '../../../agent/dex/pools/load.ts'
 import { openRpc } from '../../../agent/dex/rpc.ts'
 import { startInstance } from '../../../agent/sandbox/instance.ts'
 import { executorKey, keyAddress, SANDBOX_EXECUTORS } from '../../../agent/sandbox/keys.ts'
@@ -56,7 +56,9 @@ test('publishes the chain, mines block after block unasked, and leaves nothing b
   const info = await chain()
   expect(info).toMatchObject({ chainInstance: running.chainInstance, chainId: 31337, sandbox: true, seed: 'test' })
   expect(info?.url).toBe(`ipc:${join(folder, 'anvil.ipc')}`)
-  expect(info?.pools).toHaveLength(20)
+  expect(info?.pools).toHaveLength(24)
+  expect(info).toMatchObject({ l1Fee: 'none', finalityBlocks: 2, submit: 'public' })
+  expect(info?.bases).toHaveLength(2)
   expect(await record()).toMatchObject({ name: 'sandbox', state: 'healthy', url: running.url })
 
   const rpc = await openRpc(running.url)
