@@ -15,7 +15,8 @@ const figures = [
   }),
 ]
 if (broker !== undefined) {
-  const bus = await openBus(broker, { fleet: `bench-${process.pid}` })
+  const { protocol, host, username: user, password } = new URL(broker)
+  const bus = await openBus(`${protocol}//${host}`, { fleet: `bench-${process.pid}`, user, password })
   const { submitted } = await benchPipeline({ trades: TRADES, bus })
   await bus.close()
   figures.push(
