@@ -5,7 +5,7 @@ import { decode } from '../../src/protocol/json.ts'
 import { keys, streams } from '../../src/protocol/keys.ts'
 import type { HistoryRecord } from '../../src/protocol/records.ts'
 import { now } from '../../src/protocol/schemas.ts'
-import { type ProfitPoint, type Totals, TotalsSchema } from '../../src/protocol/snapshot.ts'
+import { NO_TOTALS, type ProfitPoint, type Totals, TotalsSchema } from '../../src/protocol/snapshot.ts'
 import type { TaskResult } from '../../src/protocol/task.ts'
 import { wei } from '../../src/protocol/units.ts'
 import { tell } from '../agent-record.ts'
@@ -72,19 +72,9 @@ async function countTrade(memory: SharedMemory, workflow: Workflow, once: boolea
 /** What the contract kept minus all gas. */
 export const netOf = (totals: Totals) => wei(totals.profitWei - totals.gasWei)
 
-const EMPTY: Totals = {
-  executed: 0,
-  reverted: 0,
-  refused: 0,
-  expired: 0,
-  profitWei: wei(0n),
-  gasWei: wei(0n),
-  counted: [],
-}
-
 /** The sums with an ended trade in them; undefined when it is in them already. `profitWei` is before gas. */
 export function addTo(sums: Totals | undefined, { id, ended, mined, gasWei }: Workflow): Totals | undefined {
-  const before = sums ?? EMPTY
+  const before = sums ?? NO_TOTALS
   if (!ended || before.counted.includes(id)) return undefined
   const counts = ended.state === 'dry_run' ? {} : { [ended.state]: before[ended.state] + 1 }
   return {
@@ -98,7 +88,7 @@ export function addTo(sums: Totals | undefined, { id, ended, mined, gasWei }: Wo
 
 /** Sums of this chain instance; zero before the first trade. */
 export async function readTotals(memory: SharedMemory, chainInstance: string): Promise<Totals> {
-  return (await readAs(memory, keys.totals(chainInstance), TotalsSchema))?.value ?? EMPTY
+  return (await readAs(memory, keys.totals(chainInstance), TotalsSchema))?.value ?? NO_TOTALS
 }
 
 async function say(memory: SharedMemory, event: NewFleetEvent, once: boolean): Promise<void> {

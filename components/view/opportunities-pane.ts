@@ -59,6 +59,6 @@ function sizeOf(found: Opportunity, tokens: Tokens): string {
 /** `WETH→USDC→WETH  sushi_v2 uniswap_v3 0.05%`: the tokens, then where each hop trades. */
 function routeOf(found: Opportunity, tokens: Tokens): string {
   const path = [found.token, ...found.hops.map((hop) => hop.tokenOut)].map((address) => symbolOf(address, tokens))
-  const venues = found.hops.map((hop) => (hop.kind === 'v3' ? `${hop.dex} ${hop.feePips / 10_000}%` : hop.dex))
+  const venues = found.hops.map((hop) => (hop.kind === 'v2' ? hop.dex : `${hop.dex} ${hop.feePips / 10_000}%`))
   return `${path.join('→')}  ${plain(venues.join(', '))}`
 }

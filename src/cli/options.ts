@@ -1,3 +1,4 @@
+import type { Argv } from 'yargs'
 import type { FleetOptions } from '../client/launcher.ts'
 import { FleetError } from '../protocol/errors.ts'
 import type { Profile } from '../protocol/fleet.ts'
@@ -163,3 +164,10 @@ export function rawAmount(name: string, text: string | undefined): bigint | unde
     })
   return BigInt(match[1] as string) * 10n ** BigInt(match[2] ?? '0')
 }
+
+/** The file that the offline commands read. */
+export const snapshotFile = (yargs: Argv): Argv =>
+  yargs.positional('snapshot', {
+    type: 'string',
+    describe: 'file of pools and their states, one JSON object a line',
+  })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AgentStateSchema, EngineNameSchema, ProfileSchema, ReplicaIdSchema, RoleNameSchema } from './fleet.ts'
 import { HashSchema, Timestamp, WeiSchema } from './schemas.ts'
 import { OpportunitySchema } from './trade.ts'
+import { wei } from './units.ts'
 
 export const RoleViewSchema = z.object({
   role: RoleNameSchema,
@@ -92,6 +93,16 @@ export const TotalsSchema = z.object({
   corrected: z.array(z.string()).optional(),
 })
 export type Totals = z.infer<typeof TotalsSchema>
+/** Before the first trade of a chain instance. */
+export const NO_TOTALS: Totals = {
+  executed: 0,
+  reverted: 0,
+  refused: 0,
+  expired: 0,
+  profitWei: wei(0n),
+  gasWei: wei(0n),
+  counted: [],
+}
 
 /** True when exactly the wanted agents run, all of them healthy, and every service too. */
 export function isWhole(snapshot: Pick<Snapshot, 'roles' | 'agents' | 'services'>): boolean {

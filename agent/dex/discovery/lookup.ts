@@ -1,11 +1,10 @@
-import { keccak256 } from 'ethers'
 import type { PoolInfo } from '../../../src/protocol/chain.ts'
 import { unreachable } from '../../../src/protocol/errors.ts'
 import type { PoolKind } from '../../../src/protocol/trade.ts'
 import { type Address, address, type Hex, type Pips } from '../../../src/protocol/units.ts'
 import { abiWord, word } from '../chain-types.ts'
 import { inTurn, selector } from '../pools/lens.ts'
-import { v4PoolId } from '../pools/v4.ts'
+import { v4LiquidityCall, v4PoolId } from '../pools/v4.ts'
 import type { Rpc } from '../rpc.ts'
 
 /** Who makes the pools of one venue; a chain profile names them. */
@@ -24,10 +23,6 @@ const GET_PAIR = selector('getPair(address,address)')
 const GET_POOL = selector('getPool(address,address,uint24)')
 const GET_RESERVES = selector('getReserves()')
 const LIQUIDITY = selector('liquidity()')
-const EXTSLOAD = selector('extsload(bytes32)')
-/** Where the V4 PoolManager keeps its pools, and where in one of them its liquidity is. */
-const POOLS_SLOT = 6
-const LIQUIDITY_AT = 3n
 /** Calls under way at once: a node that counts requests is not stormed. */
 const AT_ONCE = 16
 
@@ -80,8 +75,7 @@ async function answer({ maker, ...pool }: Candidate, call: Call): Promise<PoolIn
     }
     case 'v4': {
       const id = v4PoolId({ token0, token1, feePips, tickSpacing: pool.tickSpacing ?? 1 })
-      const slot = BigInt(keccak256(`0x${abiWord(BigInt(id))}${abiWord(POOLS_SLOT)}`)) + LIQUIDITY_AT
-      return word(await call(maker, EXTSLOAD + abiWord(slot)), 0) > 0n ? { ...pool, address: id } : undefined
+      return word(await call(maker, v4LiquidityCall(id)), 0) > 0n ? { ...pool, address: id } : undefined
     }
     default:
       return unreachable(kind)

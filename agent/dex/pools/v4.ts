@@ -126,6 +126,9 @@ const protocolFees = (packed: bigint): [number, number] => [Number(packed & BITS
 const stateSlot = ({ address }: Pick<PoolRef, 'address'>): bigint =>
   BigInt(keccak256(`0x${address.slice(2)}${abiWord(POOLS_SLOT)}`))
 
+/** Calldata that asks the manager for the liquidity at a pool's price. */
+export const v4LiquidityCall = (id: Hex): string => EXTSLOAD + abiWord(stateSlot({ address: id }) + LIQUIDITY_AT)
+
 /** The slot of an entry of a mapping. */
 const entrySlot = (key: number, mapping: bigint): bigint => BigInt(keccak256(`0x${abiWord(key)}${abiWord(mapping)}`))
 

@@ -3,7 +3,7 @@ import { update } from '../../../src/ports/memory/typed.ts'
 import { FleetEventSchema, type NewFleetEvent } from '../../../src/protocol/event.ts'
 import { decode } from '../../../src/protocol/json.ts'
 import { keys, streams } from '../../../src/protocol/keys.ts'
-import { type Totals, TotalsSchema } from '../../../src/protocol/snapshot.ts'
+import { NO_TOTALS, type Totals, TotalsSchema } from '../../../src/protocol/snapshot.ts'
 import type { Execution } from '../../../src/protocol/trade.ts'
 import { wei } from '../../../src/protocol/units.ts'
 import { tell } from '../../agent-record.ts'
@@ -35,7 +35,7 @@ const countedAs = ({ status }: Execution): Counted =>
  */
 export function corrected(sums: Totals | undefined, correction: Correction): Totals | undefined {
   const id = correctionId(correction)
-  const now = sums ?? EMPTY
+  const now = sums ?? NO_TOTALS
   const known = now.corrected ?? []
   if (known.includes(id)) return undefined
   const { before, after } = correction
@@ -49,16 +49,6 @@ export function corrected(sums: Totals | undefined, correction: Correction): Tot
     gasWei: wei(now.gasWei + after.gasWei - before.gasWei),
     corrected: [...known, id].slice(-CORRECTIONS_KEPT),
   }
-}
-
-const EMPTY: Totals = {
-  executed: 0,
-  reverted: 0,
-  refused: 0,
-  expired: 0,
-  profitWei: wei(0n),
-  gasWei: wei(0n),
-  counted: [],
 }
 
 /** Corrects the sums and says so. May be repeated: each correction counts once and is said once. */

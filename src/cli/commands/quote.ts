@@ -4,7 +4,7 @@ import { stringify } from '../../protocol/json.ts'
 import type { QuoteOrder, QuoteReport } from '../../protocol/offline.ts'
 import { raw } from '../../protocol/units.ts'
 import { type Command, type CommandArgs, type CommandContext, textOf } from '../command.ts'
-import { addressText, rawAmount } from '../options.ts'
+import { addressText, rawAmount, snapshotFile } from '../options.ts'
 import { flushed } from '../output.ts'
 
 const FLUSH_EVERY = 256
@@ -12,11 +12,7 @@ const FLUSH_EVERY = 256
 export const quoteCommand: Command = {
   name: 'quote <snapshot>',
   describe: "offline: the exact amount that a pool's contract would give",
-  positionals: (yargs) =>
-    yargs.positional('snapshot', {
-      type: 'string',
-      describe: 'file of pools and their states, one JSON object a line',
-    }),
+  positionals: snapshotFile,
   options: {
     pool: { type: 'string', describe: 'its address; of a V4 pool its id' },
     'token-in': { type: 'string', describe: 'address of the token that goes in' },

@@ -4,7 +4,7 @@ import { FleetError } from '../../protocol/errors.ts'
 import type { ScanReport, TokenNames } from '../../protocol/offline.ts'
 import { type Address, raw } from '../../protocol/units.ts'
 import { type Command, type CommandArgs, textOf } from '../command.ts'
-import { rawAmount, wholeNumber } from '../options.ts'
+import { rawAmount, snapshotFile, wholeNumber } from '../options.ts'
 
 /** Rows of a table that a person reads; `--json` has all. */
 const MOST_ROWS = 30
@@ -13,11 +13,7 @@ const WIDTH = 80
 export const scanCommand: Command = {
   name: 'scan <snapshot>',
   describe: 'offline: every profitable cycle through a base token in a pool snapshot',
-  positionals: (yargs) =>
-    yargs.positional('snapshot', {
-      type: 'string',
-      describe: 'file of pools and their states, one JSON object a line',
-    }),
+  positionals: snapshotFile,
   options: {
     base: { type: 'string', describe: 'token that cycles begin and end with: its address, or its symbol' },
     'max-hops': { type: 'string', describe: 'longest cycle, 2 to 4 [4]' },
@@ -76,10 +72,15 @@ function textOfScan(report: ScanReport, base: Address, names: TokenNames, greedy
     ...rows,
     ...(more > 0 ? [`${fit('', 5)} and ${formatCount(more)} more; --json has them all`] : []),
     '',
-    greedy
-      ? `${formatCount(trades.length)} trades one after another earn ${total} ${symbol}, gas and flash premium not counted`
-      : `${formatCount(trades.length)} cycles, each on its own, sum up to ${total} ${symbol}; many share pools: --greedy`,
+    sumInWords(trades.length, `${total} ${symbol}`, greedy),
   ].join('\n')
+}
+
+function sumInWords(count: number, total: string, greedy: boolean): string {
+  if (count === 1) return `1 trade earns ${total}, gas and flash premium not counted`
+  return greedy
+    ? `${formatCount(count)} trades one after another earn ${total}, gas and flash premium not counted`
+    : `${formatCount(count)} cycles, each on its own, sum up to ${total}; many share pools: --greedy`
 }
 
 /** What a token calls itself, which may be anything. */

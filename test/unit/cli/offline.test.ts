@@ -33,7 +33,7 @@ test('a person reads whole units, symbols and at most eighty columns', async () 
   const { stdout } = await runCommand(['scan', snapshotOf(pools), '--base', 'weth', '--greedy', '--min-profit', '1e13'])
   expect(stdout).toContain('3 pools, 3 tokens, 2 cycles through WETH')
   expect(stdout).toMatch(/^ +1 +0\.\d+ +\d+\.\d+ {2}0x000000/m)
-  expect(stdout).toContain('trades one after another earn')
+  expect(stdout).toContain('1 trade earns')
   for (const line of stdout.split('\n').slice(2)) expect(line.length).toBeLessThanOrEqual(110)
 })
 
