@@ -10,9 +10,13 @@ import {
   Timestamp,
   WeiSchema,
 } from './schemas.ts'
+import type { Address } from './units.ts'
 
 /** What names a pool: the address of its contract, or, where one contract holds many (V4), its id of 32 bytes. */
-export const PoolIdSchema = z.union([AddressSchema, HashSchema])
+export const PoolIdSchema = z.custom<Address>(
+  (v) => AddressSchema.safeParse(v).success || HashSchema.safeParse(v).success,
+  'want a lower-case address, or the 32 bytes of a V4 pool',
+)
 export type PoolId = z.output<typeof PoolIdSchema>
 
 const poolBase = {
