@@ -36,6 +36,9 @@ beforeAll(
     await until('every trade has ended', async () => (await readWorkflows()).every(({ ended }) => ended), DRAIN_MS)
     // What was given up may wait in the node's pool still: it is cancelled, or comes with the next block.
     await until('everything that was sent is final', isFinal, DRAIN_MS)
+    // A transaction that the node seemed to have lost may be mined all the same: the books follow at the next head.
+    const booked = async () => (await readBooks()).gasWei === sum(ledger.mined.map(({ gasWei }) => gasWei))
+    await until('all gas that the chain took is in the books', booked, DRAIN_MS)
     after = await ledger.holdings(await ledger.stop())
     totals = await readBooks()
     workflows = await readWorkflows()
@@ -43,7 +46,7 @@ beforeAll(
     reverted = ledger.mined.filter(({ ok }) => !ok)
     process.stdout.write(`${counts(ms)}\n`)
   },
-  LIMIT_MS + 3 * DRAIN_MS,
+  LIMIT_MS + 4 * DRAIN_MS,
 )
 afterAll(() => watched?.stop())
 

@@ -112,12 +112,17 @@ test('live: deployed, refused until all is in place, then it says what it risks,
     },
     20_000,
   )
-  const [{ ledger: rows }, table] = [
-    await cli.json(['ledger', '--fleet', LIVE]),
-    await cli.run(['ledger', '--csv', '--fleet', LIVE]),
-  ]
-  for (const row of rows) if (row.state === 'executed') expect(row.profitWei).toBe(row.predictedWei)
-  expect(table.stdout.split('\r\n')).toHaveLength(rows.length + 2)
+  // What was signed before the halt may still come in: then the two are read again.
+  await eventually(
+    'the table has a line for each row, between its header and its end',
+    async () => {
+      const { ledger: rows } = await cli.json(['ledger', '--fleet', LIVE])
+      const { stdout } = await cli.run(['ledger', '--csv', '--fleet', LIVE])
+      for (const row of rows) if (row.state === 'executed') expect(row.profitWei).toBe(row.predictedWei)
+      return rows.length > 0 && stdout.split('\r\n').length === rows.length + 2
+    },
+    20_000,
+  )
 
   const state = path.join(cli.state, 'arbdeck', LIVE)
   expect(statSync(path.join(state, 'executor-keys')).mode & 0o777).toBe(0o600)
