@@ -19,6 +19,8 @@ export interface Presence {
   /** What it works on, or null; written soon, not waited for. */
   working(opportunityId: string | null): void
   done(): void
+  /** It took a message that was published then (milliseconds since 1970); told with the next heartbeat. */
+  took(publishedAt: number): void
   /** Takes the record away. */
   leave(): Promise<void>
 }
@@ -66,6 +68,10 @@ export async function announce({ memory, record, log }: PresenceOptions): Promis
       const { task: _old, ...rest } = current
       current = { ...rest, ...(opportunityId === null ? {} : { task: opportunityId }) }
       if (opportunityId !== null) void write()
+    },
+    took(publishedAt) {
+      if (publishedAt === 0) return
+      current = { ...current, took: { waitedMs: Math.max(0, Date.now() - publishedAt), at: now() } }
     },
     done() {
       current = { ...current, tasksDone: current.tasksDone + 1 }

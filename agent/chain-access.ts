@@ -3,6 +3,7 @@ import type { SharedMemory } from '../src/ports/memory/memory.ts'
 import { readAs } from '../src/ports/memory/typed.ts'
 import { type ChainInfo, ChainInfoSchema, HeadSchema } from '../src/protocol/chain.ts'
 import { FleetError } from '../src/protocol/errors.ts'
+import { decode } from '../src/protocol/json.ts'
 import { keys } from '../src/protocol/keys.ts'
 import type { Rpc } from './dex/rpc.ts'
 
@@ -36,8 +37,8 @@ export function openChainAccess({ memory, openRpc, rpcUrl, submitUrl, signal }: 
 
   const chain = async (): Promise<ChainInfo> => {
     for (;;) {
-      const known = await readAs(memory, keys.chain, ChainInfoSchema)
-      if (known) return known.value
+      const known = await describedChain(memory)
+      if (known) return known
       if (signal.aborted) throw ended()
       await pause(LOOK_AGAIN_MS, undefined, { signal }).catch(() => undefined)
     }
@@ -91,7 +92,38 @@ export async function knownHead(memory: SharedMemory, chainInstance: string): Pr
 
 /** The chain instance that is there now; null before there is one. */
 export async function knownInstance(memory: SharedMemory): Promise<string | null> {
-  return (await readAs(memory, keys.chain, ChainInfoSchema))?.value.chainInstance ?? null
+  return (await describedChain(memory))?.chainInstance ?? null
+}
+
+interface Known {
+  /** A read that has not come back: who asks meanwhile waits for it too. */
+  reading: Promise<ChainInfo | undefined> | undefined
+  last: { version: number; chain: ChainInfo } | undefined
+}
+
+/** By what was read from: all agents of a process know it together. */
+const descriptions = new WeakMap<SharedMemory, Known>()
+
+/**
+ * The chain's description as shared memory has it; undefined before there is one. It is long and asked for at each step of
+ * each trade: it is read each time, and checked once a version. Nobody may change what he is given.
+ */
+function describedChain(memory: SharedMemory): Promise<ChainInfo | undefined> {
+  const all: Known = descriptions.get(memory) ?? { reading: undefined, last: undefined }
+  descriptions.set(memory, all)
+  all.reading ??= readChain(memory, all).finally(() => {
+    all.reading = undefined
+  })
+  return all.reading
+}
+
+async function readChain(memory: SharedMemory, all: Known): Promise<ChainInfo | undefined> {
+  const entry = await memory.read(keys.chain)
+  if (entry === undefined) return undefined
+  if (all.last?.version === entry.version) return all.last.chain
+  const chain = decode(ChainInfoSchema, entry.value, `${keys.chain} in shared memory`)
+  all.last = { version: entry.version, chain }
+  return chain
 }
 
 const ended = (): FleetError =>

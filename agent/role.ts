@@ -3,10 +3,12 @@ import type { Delivery, TaskBus } from '../src/ports/bus/bus.ts'
 import type { History } from '../src/ports/history/history.ts'
 import type { SharedMemory } from '../src/ports/memory/memory.ts'
 import type { ChainInfo } from '../src/protocol/chain.ts'
-import type { Limits, Risk, RoleName } from '../src/protocol/fleet.ts'
+import type { RoleName } from '../src/protocol/fleet.ts'
+import type { Limits, Risk } from '../src/protocol/limits.ts'
 import type { LogLevel } from '../src/protocol/records.ts'
 import type { BusMessage, Outcome, Stage, StageInput, StageOutput } from '../src/protocol/task.ts'
 import type { Rpc } from './dex/rpc.ts'
+import type { Project } from './project/project.ts'
 
 /** What a role is handed. `chain`, `rpc` only for roles that runtime.md gives the chain; `keys` only for executors. */
 export interface RoleContext {
@@ -29,6 +31,8 @@ export interface RoleContext {
   live: boolean
   /** Private keys, 0x and 64 hex digits, replica n uses the n-th; read from the secrets folder by executors only. */
   keys?: () => Promise<readonly `0x${string}`[]>
+  /** What all agents of the fleet share; absent where the agent was started without one. */
+  project?: Project
   log(level: LogLevel, message: string): void
   /** Says `standby` (healthy, takes no task) or back. */
   setStandby(why: string | null): void

@@ -1,14 +1,16 @@
 import type { Delivery, TaskBus } from '../src/ports/bus/bus.ts'
 import type { History } from '../src/ports/history/history.ts'
 import type { SharedMemory } from '../src/ports/memory/memory.ts'
-import { asFleetError } from '../src/protocol/errors.ts'
-import { type Limits, type ReplicaId, type Risk, RiskSchema, type RoleName } from '../src/protocol/fleet.ts'
+import { asFleetError, FleetError } from '../src/protocol/errors.ts'
+import type { ReplicaId, RoleName } from '../src/protocol/fleet.ts'
+import { type Limits, type Risk, RiskSchema } from '../src/protocol/limits.ts'
 import type { LogLevel } from '../src/protocol/records.ts'
 import type { BusMessage } from '../src/protocol/task.ts'
 import type { Hex } from '../src/protocol/units.ts'
 import { announce, type Presence } from './agent-record.ts'
 import { toolsOf } from './agent-tools.ts'
 import { knownInstance, openChainAccess } from './chain-access.ts'
+import type { Rpc } from './dex/rpc.ts'
 import { openIntake } from './intake.ts'
 import { serveMcp } from './mcp.ts'
 import { perform } from './perform.ts'
@@ -30,10 +32,14 @@ export interface AgentOptions {
   risk?: Risk
   /** True where transactions are really sent: the sandbox, or `--live`. */
   live: boolean
+  /** The shared project's folder, where there is one. */
+  projectDir?: string
   /** Executors only: all private keys of the fleet, in order. */
   keys?: () => Promise<readonly Hex[]>
   /** Roles with a chain only, where the chain's description has no URL. */
   rpcUrl?: () => Promise<string>
+  /** How a node is connected to; `openRpc` of dex/rpc.ts unless told. */
+  openRpc?: (url: string) => Promise<Rpc>
   /** Executors only, where transactions go to a private RPC. */
   submitUrl?: () => Promise<string>
   mcp: {
@@ -47,8 +53,10 @@ export interface AgentOptions {
   }
   version: string
   log(level: LogLevel, message: string): void
-  /** Aborting it stops the agent with the default grace. */
+  /** Aborting it stops the agent. */
   signal: AbortSignal
+  /** From then to its kill: what it has for the task in hand, and to leave. 10 s unless told. */
+  graceMs?: number
 }
 
 export interface RunningAgent {
@@ -61,6 +69,8 @@ export interface RunningAgent {
 }
 
 const STOP_GRACE_MS = 10_000
+/** Of the grace: to return what is in hand, and to take its record away. */
+const LEAVE_MS = 1_000
 
 /**
  * Runs one agent: serves its tools, says that it is there, takes its role's tasks one by one and reports each.
@@ -69,15 +79,19 @@ const STOP_GRACE_MS = 10_000
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { id, memory, bus, log } = options
-  const role = await ROLES[options.role]()
+  const role = await roleOf(options.role)
   const life = new AbortController()
   const access = openChainAccess({
     memory,
-    openRpc: async (url) => (await import('./dex/rpc.ts')).openRpc(url),
+    openRpc: options.openRpc ?? (async (url) => (await import('./dex/rpc.ts')).openRpc(url)),
     signal: life.signal,
     ...(options.rpcUrl && { rpcUrl: options.rpcUrl }),
     ...(options.submitUrl && { submitUrl: options.submitUrl }),
   })
+  const project =
+    options.projectDir === undefined
+      ? undefined
+      : (await import('./project/project.ts')).openProject(options.projectDir, { memory, owner: id, log })
   const context: RoleContext = {
     id,
     role: role.name,
@@ -91,6 +105,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     risk: options.risk ?? RiskSchema.parse({}),
     live: options.live,
     ...(options.keys && { keys: options.keys }),
+    ...(project && { project }),
     log,
     setStandby: (why) => intake.standby(why),
   }
@@ -117,11 +132,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   await intake.open()
 
   const end = async (graceMs: number): Promise<void> => {
-    await presence.become('draining')
+    // At once: what it would take while it says so might not be done in time.
+    const closing = intake.close(graceMs)
+    closing.catch(() => undefined) // it is met again below
     const steps = [
-      () => intake.close(graceMs),
+      () => presence.become('draining'),
+      () => closing,
       async () => life.abort(),
       async () => endRole?.(),
+      async () => project?.locks.close(),
       () => serving.close(),
       async () => access.close(),
       () => presence.become('stopped'),
@@ -137,13 +156,21 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const done = new Promise<void>((resolve) => {
     left = resolve
   })
-  const stop = (graceMs = STOP_GRACE_MS): Promise<void> => {
+  const stop = (graceMs = Math.max(0, (options.graceMs ?? STOP_GRACE_MS) - LEAVE_MS)): Promise<void> => {
     ending ??= end(graceMs).then(left)
     return ending
   }
   if (options.signal.aborted) await stop()
   options.signal.addEventListener('abort', () => void stop(), { once: true })
   return { stop, done, url }
+}
+
+async function roleOf(name: RoleName): Promise<Role> {
+  const load = ROLES[name]
+  if (load) return load()
+  throw new FleetError('config_invalid', `there is no code for the role ${name}`, {
+    remedy: `Give it an image in the manifest, or name one of ${Object.keys(ROLES).join(', ')}.`,
+  })
 }
 
 interface Worker {
@@ -153,6 +180,7 @@ interface Worker {
 }
 
 async function handle({ role, context, presence }: Worker, message: BusMessage, delivery: Delivery): Promise<void> {
+  presence.took(delivery.publishedAt)
   if (role.receive) {
     await role.receive(message, delivery, context)
     return presence.done()

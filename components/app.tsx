@@ -8,6 +8,7 @@ import { agentsPane } from './view/agents-pane.ts'
 import { chartPane } from './view/chart-pane.ts'
 import { fleetPane } from './view/fleet-pane.ts'
 import { helpPane, smallScreen } from './view/help.ts'
+import { locksPane } from './view/locks-pane.ts'
 import { logsPane } from './view/logs-pane.ts'
 import { opportunitiesPane } from './view/opportunities-pane.ts'
 import { startupPanes } from './view/startup.ts'
@@ -59,7 +60,9 @@ interface PlacedPane {
 }
 
 function panes(model: Model, areas: ReturnType<typeof layoutOf>['areas'], body: Rect, theme: Theme): PlacedPane[] {
-  if (model.look.help) return [{ name: 'help', area: body, lines: helpPane(model.look.helpTop, body, theme) }]
+  const { over, overTop } = model.look
+  if (over === 'help') return [{ name: over, area: body, lines: helpPane(overTop, body, theme) }]
+  if (over === 'locks') return [{ name: over, area: body, lines: locksPane(model, body, theme) }]
   if (model.snapshot === null) {
     return startupPanes(model, body, theme).map((pane, index) => ({ name: `start-${index}`, ...pane }))
   }

@@ -1,4 +1,4 @@
-import { ROLE_NAMES, type RoleName } from '../src/protocol/fleet.ts'
+import type { RoleName } from '../src/protocol/fleet.ts'
 import { type Command, commandOf, KEY_MAP, type Key } from './keys.ts'
 import { PANES } from './layout.ts'
 import { agentsShown, cursorOf, type LogScope, type Look, type Model, scaleTarget, wantedOf } from './model.ts'
@@ -28,17 +28,23 @@ export function pressKey(model: Model, key: Key): Outcome {
   if (command === 'redraw') return { model, effect: { kind: 'redraw' } }
   if (model.look.question) return answer(model, key)
   if (command === undefined) return { model }
-  if (model.look.help) return { model: inHelp(model, command) }
-  if (command === 'help') return { model: look(model, { help: true, helpTop: 0 }) }
+  const { over } = model.look
+  if (command === 'help' || (command === 'locks' && model.snapshot !== null)) return { model: laidOver(model, command) }
+  if (over) return { model: inOverlay(model, command) }
   return model.snapshot === null ? { model } : run(model, command)
 }
 
 const look = (model: Model, change: Partial<Look>): Model => ({ ...model, look: { ...model.look, ...change } })
 
-function inHelp(model: Model, command: Command): Model {
-  if (command === 'help' || command === 'back') return look(model, { help: false })
-  const top = model.look.helpTop + (STEPS[command] ?? 0)
-  return look(model, { helpTop: Math.max(0, Math.min(KEY_MAP.length, top)) })
+/** The same key again takes it away. */
+const laidOver = (model: Model, what: 'help' | 'locks'): Model =>
+  look(model, { over: model.look.over === what ? null : what, overTop: 0 })
+
+function inOverlay(model: Model, command: Command): Model {
+  if (command === 'back') return look(model, { over: null })
+  const last = model.look.over === 'help' ? KEY_MAP.length : Math.max(0, (model.snapshot?.locks.length ?? 0) - 1)
+  const top = model.look.overTop + (STEPS[command] ?? 0)
+  return look(model, { overTop: Math.max(0, Math.min(last, top)) })
 }
 
 function answer(model: Model, key: Key): Outcome {
@@ -134,7 +140,7 @@ function move(model: Model, command: Command): Model {
 
 function moveRole(model: Model, by: number): Model {
   const roles = model.snapshot?.roles.map(({ role }) => ({ id: role })) ?? []
-  const role = stepped(roles, model.look.role, by)?.id ?? ROLE_NAMES[0]
+  const role = stepped(roles, model.look.role, by)?.id ?? model.look.role
   return look(model, model.look.onlyRole ? { role, agent: null } : { role })
 }
 

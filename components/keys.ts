@@ -16,6 +16,7 @@ export type Command =
   | 'scale-down'
   | 'halt'
   | 'zoom'
+  | 'locks'
   | 'help'
   | 'back'
   | 'redraw'
@@ -51,8 +52,9 @@ export const KEY_MAP: readonly Binding[] = [
   { command: 'scale-down', keys: ['-'], help: 'one agent less of the selected role' },
   { command: 'halt', keys: ['H'], help: 'halt or resume execution (asks first)', hint: 'halt' },
   { command: 'zoom', keys: ['z'], help: 'the focused pane alone, and back', hint: 'zoom' },
+  { command: 'locks', keys: ['L'], help: 'files of the shared project that are locked, and who waits' },
   { command: 'help', keys: ['?'], help: 'this help', hint: 'help' },
-  { command: 'back', keys: ['escape'], help: 'close the help, drop a question, show all again' },
+  { command: 'back', keys: ['escape'], help: 'close this, drop a question, show all again' },
   { command: 'redraw', keys: ['ctrl-l'], help: 'draw everything again' },
   { command: 'quit', keys: ['q', 'ctrl-c'], help: 'quit without a question', hint: 'quit' },
 ]

@@ -49,9 +49,10 @@ export interface Notice {
 export interface Look {
   focus: PaneName
   zoom: boolean
-  help: boolean
-  /** First line of the help in view. */
-  helpTop: number
+  /** What lies over the panes. */
+  over: 'help' | 'locks' | null
+  /** First line of it in view. */
+  overTop: number
   question: 'halt' | 'resume' | null
   role: RoleName
   /** Agents of the chosen role only. */
@@ -102,8 +103,8 @@ export function initialModel(options: { size: Size; now: number; fleet: string }
     look: {
       focus: 'fleet',
       zoom: false,
-      help: false,
-      helpTop: 0,
+      over: null,
+      overTop: 0,
       question: null,
       role: 'code_indexer',
       onlyRole: false,

@@ -27,10 +27,16 @@ function hasLocalImages() {
   }
 }
 
+const hasCompose = () =>
+  [['docker', 'compose'], ['docker-compose']].some(
+    ([command, ...first]) =>
+      spawnSync(command, [...first, 'version'], { timeout: 30_000, stdio: 'ignore' }).status === 0,
+  )
+
 /** An engine with the images that tests need: one that is there, or one that we make. */
 function prepareEngine() {
   const debianRoot = process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/etc/debian_version')
-  if (daemonAnswers() && (hasLocalImages() || !debianRoot)) return true
+  if (daemonAnswers() && ((hasLocalImages() && hasCompose()) || !debianRoot)) return true
   if (!debianRoot) return false
   say('engine: making one from Debian packages with test/engine/up.sh (about two minutes the first time)')
   return run('bash', ['test/engine/up.sh']) === 0 && daemonAnswers()

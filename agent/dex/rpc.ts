@@ -1,9 +1,13 @@
 import { FleetError } from '../../src/protocol/errors.ts'
 import { openHttp } from './rpc/http.ts'
 import { dialIpc, dialWebSocket } from './rpc/link.ts'
+import { onceATurn } from './rpc/one-turn.ts'
 import { openSocket } from './rpc/socket.ts'
 
-/** A raw JSON-RPC connection: no caches, no batching delay. Implemented beside this file for http, ws and ipc. */
+/**
+ * A raw JSON-RPC connection: no caches, no batching delay; equal reads of one turn go as one (one-turn.ts). Implemented beside
+ * this file for http, ws and ipc.
+ */
 export interface Rpc {
   /** @throws FleetError `chain_unreachable` (transient) or RpcError with the node's code, message and data */
   request<T = unknown>(method: string, params?: readonly unknown[]): Promise<T>
@@ -25,6 +29,10 @@ export interface RpcOptions {
  * @throws FleetError `chain_unreachable` (transient) when nobody answers now, `config_invalid` for another kind of URL
  */
 export async function openRpc(url: string, options: RpcOptions = {}): Promise<Rpc> {
+  return onceATurn(await connect(url, options))
+}
+
+function connect(url: string, options: RpcOptions): Promise<Rpc> {
   const timeoutMs = options.timeoutMs ?? 10_000
   const name = nameOf(url)
   if (url.startsWith('ipc:')) return openSocket(name, dialIpc(url.slice('ipc:'.length)), timeoutMs)

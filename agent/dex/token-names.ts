@@ -1,5 +1,5 @@
 import type { ChainInfo, TokenInfo } from '../../src/protocol/chain.ts'
-import type { Limits } from '../../src/protocol/fleet.ts'
+import type { Limits } from '../../src/protocol/limits.ts'
 import type { Address } from '../../src/protocol/units.ts'
 
 /** What a manifest's entry (an address, or a symbol in any case) means on a chain. */

@@ -73,6 +73,11 @@ export class Follower {
     return this.#sync
   }
 
+  /** Those that are there. */
+  get pools(): PoolInfo[] {
+    return this.#pools.filter(({ address }) => this.#sync.state.get(address) !== undefined)
+  }
+
   /**
    * Moves to the newest of some heads, in the order in which they came, that leads on, and searches there.
    * @throws FleetError `state_stale` (transient): look at the newest head; `chain_unreachable`

@@ -36,10 +36,12 @@ async function run({ chain, url, rpcTimeoutMs, spec, source }: ThreadStart): Pro
           chain,
           source,
           log,
+          followed: () => follower.pools,
           add: (pools) => follower.add(pools),
           onAdded: (pools, tokens) => say({ kind: 'pools', pools, tokens }),
         })
-        await newPools.look(follower.sync.state.head)
+        // Not awaited: the next block must not wait for it.
+        void newPools.look(follower.sync.state.head)
       },
     }),
     signal: new AbortController().signal,

@@ -1,12 +1,13 @@
-import type { ChainInfo, PoolInfo, TokenInfo } from '../../src/protocol/chain.ts'
+import type { ChainInfo, TokenInfo } from '../../src/protocol/chain.ts'
 import type { ErrorDocument } from '../../src/protocol/errors.ts'
 import type { FleetSpec } from '../../src/protocol/fleet.ts'
 import type { LogLevel } from '../../src/protocol/records.ts'
 import type { Opportunity } from '../../src/protocol/trade.ts'
 import type { Hex } from '../../src/protocol/units.ts'
 import type { PoolSource } from '../dex/discovery/discovery.ts'
+import type { Proved } from '../dex/discovery/origin.ts'
 
-export type SearchSpec = Pick<FleetSpec, 'limits' | 'minProfitWei' | 'planBlocks'>
+export type SearchSpec = Pick<FleetSpec, 'limits' | 'minProfitWei' | 'planBlocks'> & Partial<Pick<FleetSpec, 'risk'>>
 
 /** What the search thread is started with. */
 export interface ThreadStart {
@@ -39,8 +40,8 @@ export type ThreadMessage =
   | { kind: 'health'; state: 'starting' | 'working' | 'faulty'; note?: string }
   | { kind: 'block'; head: { number: number; hash: Hex }; pools: number; found: Opportunity[]; timings: BlockTimings }
   | { kind: 'log'; level: LogLevel; message: string }
-  /** Pools that appeared while it runs, and their tokens. */
-  | { kind: 'pools'; pools: PoolInfo[]; tokens: TokenInfo[] }
+  /** Pools that appeared while it runs, the code of each, and their tokens. */
+  | { kind: 'pools'; pools: Proved[]; tokens: TokenInfo[] }
   /** Every second: how long the node has owed it an answer. */
   | { kind: 'pulse'; waitingMs: number }
   /** It cannot go on, and ends. */

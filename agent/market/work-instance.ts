@@ -1,10 +1,11 @@
 import type { TaskBus } from '../../src/ports/bus/bus.ts'
 import type { SharedMemory } from '../../src/ports/memory/memory.ts'
 import { readAs } from '../../src/ports/memory/typed.ts'
-import { type ChainInfo, ChainInfoSchema, type PoolInfo, type TokenInfo } from '../../src/protocol/chain.ts'
+import { basesOf, type ChainInfo, ChainInfoSchema } from '../../src/protocol/chain.ts'
 import { asFleetError, FleetError } from '../../src/protocol/errors.ts'
 import { keys } from '../../src/protocol/keys.ts'
 import type { LogLevel } from '../../src/protocol/records.ts'
+import { wei } from '../../src/protocol/units.ts'
 import type { PoolSource } from '../dex/discovery/discovery.ts'
 import type { Health } from './health.ts'
 import { Publisher } from './publish.ts'
@@ -20,7 +21,7 @@ export interface WorkOptions {
   rpcUrl?: (() => Promise<string>) | undefined
   /** How long one call of the node may take; 10,000 unless told. */
   rpcTimeoutMs?: number | undefined
-  /** Where new pools come from while it runs. */
+  /** Where new pools come from while it runs; unless told, from where the chain's description says. */
   source?: PoolSource | undefined
   /** The search thread's bundle; default: the one that the build lays beside this one. */
   threadEntry?: URL | undefined
@@ -37,6 +38,7 @@ export interface PublishedBlock extends BlockTimings {
 
 type Message = Exclude<ThreadMessage, { kind: 'fault' }>
 type BlockMessage = Extract<Message, { kind: 'block' }>
+type PoolsMessage = Extract<Message, { kind: 'pools' }>
 
 /** A node that has owed an answer for so long is said to be lost, also when its connection still waits. */
 const SILENT_MS = 4_000
@@ -48,7 +50,7 @@ export async function workInstance(
   options: WorkOptions,
   hooks: { signal: AbortSignal; onWorking: () => void },
 ): Promise<void> {
-  const { spec, source, rpcTimeoutMs, threadEntry } = options
+  const { spec, rpcTimeoutMs, threadEntry, source = sourceOf(chain, spec) } = options
   const url = chain.url ?? (await options.rpcUrl?.())
   if (url === undefined) throw noUrl()
   const said = new Said(chain, health, options, hooks.onWorking)
@@ -60,6 +62,18 @@ export async function workInstance(
   })
 }
 
+/** New pools between the tokens that are known, as deep as the risk rules want those that are traded over. */
+function sourceOf(chain: ChainInfo, { risk }: SearchSpec): PoolSource | undefined {
+  if (!chain.poolSource) return undefined
+  return {
+    factories: chain.poolSource.factories,
+    bases: [...new Set([...(chain.weth ? [chain.weth] : []), ...basesOf(chain)])],
+    allowTokens: chain.tokens.map((token) => token.address),
+    // At the start, too, none is taken that is empty.
+    minDepthWei: risk && risk.minDepthWei > 0n ? risk.minDepthWei : wei(1n),
+  }
+}
+
 class Said {
   readonly #health: Health
   readonly #options: WorkOptions
@@ -69,6 +83,8 @@ class Said {
   /** The newest block that waits while another is published: one that is overtaken is left out. */
   #next: BlockMessage | undefined
   #publishing = false
+  /** New pools that the fleet has not been told of. */
+  #untold: PoolsMessage[] = []
 
   constructor(chain: ChainInfo, health: Health, options: WorkOptions, onWorking: () => void) {
     this.#chain = chain
@@ -94,7 +110,7 @@ class Said {
         if (message.waitingMs > SILENT_MS) this.#health.become('unhealthy', 'the node does not answer')
         return
       case 'pools':
-        void this.#describe(message.pools, message.tokens)
+        this.#untold.push(message)
     }
   }
 
@@ -107,6 +123,7 @@ class Said {
     this.#publishing = true
     for (let block = this.#take(); block; block = this.#take()) {
       try {
+        await this.#tellPools()
         await this.#publisher.publish(this.#chain, block)
         const publishedMs = performance.timeOrigin + performance.now() - block.timings.seenAt
         const { found, head, timings } = block
@@ -124,27 +141,34 @@ class Said {
     return block
   }
 
-  /** Adds pools to the chain's description, from which all agents know them. */
-  async #describe(pools: readonly PoolInfo[], tokens: readonly TokenInfo[]): Promise<void> {
-    try {
-      for (;;) {
-        const known = await readAs(this.#options.memory, keys.chain, ChainInfoSchema)
-        if (!known || known.value.chainInstance !== this.#chain.chainInstance) return
-        const next = { ...known.value }
-        next.pools = [...next.pools, ...pools.filter((pool) => !next.pools.some((old) => old.address === pool.address))]
-        next.tokens = [
-          ...next.tokens,
-          ...tokens.filter((one) => !next.tokens.some((old) => old.address === one.address)),
-        ]
-        const written = await this.#options.memory.write(keys.chain, next, { expect: known.version })
-        if (written === undefined) continue
-        this.#chain = next
-        return
-      }
-    } catch (thrown) {
-      this.#options.log('warn', `new pools could not be described to the fleet: ${asFleetError(thrown).message}`)
+  /**
+   * Adds new pools to the chain's description, from which all agents know them and their code: before a block in which they
+   * may have been traded over is published. What the memory does not take is told with the next block.
+   */
+  async #tellPools(): Promise<void> {
+    const [message] = this.#untold
+    if (!message) return
+    const known = await readAs(this.#options.memory, keys.chain, ChainInfoSchema)
+    if (!known || known.value.chainInstance !== this.#chain.chainInstance) return
+    const next = withPools(known.value, message)
+    // Written by somebody else meanwhile: again.
+    if ((await this.#options.memory.write(keys.chain, next, { expect: known.version })) !== undefined) {
+      this.#chain = next
+      this.#untold.shift()
     }
+    await this.#tellPools()
   }
+}
+
+/** A chain's description with pools, their code and their tokens added that it does not have yet. */
+function withPools(chain: ChainInfo, { pools, tokens }: PoolsMessage): ChainInfo {
+  const next = { ...chain, pools: [...chain.pools], tokens: [...chain.tokens], codeHashes: { ...chain.codeHashes } }
+  for (const { pool, codeKey, codeHash } of pools) {
+    if (!next.pools.some(({ address }) => address === pool.address)) next.pools.push(pool)
+    next.codeHashes[codeKey] = [...new Set([...(next.codeHashes[codeKey] ?? []), codeHash])]
+  }
+  for (const token of tokens) if (!next.tokens.some(({ address }) => address === token.address)) next.tokens.push(token)
+  return next
 }
 
 const noUrl = (): FleetError =>

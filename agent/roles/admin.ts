@@ -6,8 +6,9 @@ import {
   AgentRecordSchema,
   type Halt,
   HaltSchema,
-  ROLE_NAMES,
+  type RoleName,
   RoleNameSchema,
+  roleSpec,
   WantedSchema,
 } from '../../src/protocol/fleet.ts'
 import { keys, streams } from '../../src/protocol/keys.ts'
@@ -17,9 +18,10 @@ import { tell } from '../agent-record.ts'
 import { knownInstance } from '../chain-access.ts'
 import type { Role, RoleContext, RoleTool } from '../role.ts'
 import { netOf, readTotals } from './bookkeeping.ts'
+import { projectTools } from './project-tools.ts'
 
 export function admin(): Role {
-  return { name: 'admin', tools: [fleetStatus, setHalt, scaleRole] }
+  return { name: 'admin', tools: [fleetStatus, setHalt, scaleRole, ...projectTools] }
 }
 
 const fleetStatus: RoleTool = {
@@ -29,10 +31,10 @@ const fleetStatus: RoleTool = {
   async run(_input, { memory }) {
     const wanted = await readAs(memory, keys.wanted, WantedSchema)
     const agents = await listAs(memory, keys.agents, AgentRecordSchema)
-    const roles = ROLE_NAMES.map((role) => {
+    const roles = Object.entries(wanted?.value.counts ?? {}).map(([role, want]) => {
       const mine = agents.filter((agent) => agent.role === role)
       const healthy = mine.filter(({ state }) => state === 'healthy' || state === 'standby').length
-      return { role, want: wanted?.value.counts[role] ?? null, running: mine.length, healthy }
+      return { role, want, running: mine.length, healthy }
     })
     const instance = await knownInstance(memory)
     const totals = instance === null ? null : await readTotals(memory, instance)
@@ -67,10 +69,10 @@ const scaleRole: RoleTool = {
   description: 'Sets how many agents of a role are wanted; the controller makes it so.',
   input: z.object({ role: RoleNameSchema, count: z.int().min(0) }),
   async run(input, context) {
-    const { role, count } = input as { role: (typeof ROLE_NAMES)[number]; count: number }
+    const { role, count } = input as { role: RoleName; count: number }
     const written = await update(context.memory, keys.wanted, WantedSchema, (wanted) => {
       if (!wanted) throw notWanted()
-      const { max } = wanted.spec.roles[role]
+      const { max } = roleSpec(wanted.spec, role)
       if (count > max) throw tooMany(role, count, max)
       return { ...wanted, counts: { ...wanted.counts, [role]: count }, writtenBy: context.id, at: now() }
     })

@@ -1,7 +1,10 @@
 import type { ChainInfo } from '../../src/protocol/chain.ts'
 import type { Inspection, Opportunity } from '../../src/protocol/trade.ts'
 import type { Address, Hex } from '../../src/protocol/units.ts'
+import { knownHead } from '../chain-access.ts'
+import type { RpcBlock } from '../dex/chain-types.ts'
 import { contractOf, poolKind, refOfHop } from '../dex/pools/table.ts'
+import type { Rpc } from '../dex/rpc.ts'
 import { readHead } from '../dex/trade/send.ts'
 import type { Role, RoleContext, StageResult, StageTask } from '../role.ts'
 import { depthsOf } from './risk/depth.ts'
@@ -44,8 +47,8 @@ async function inspect(
 ): Promise<StageResult<'inspect'>> {
   const [rpc, chain] = await Promise.all([context.rpc(), context.chain()])
   const { risk } = context
-  const place: Place = { rpc, chain, head: await readHead(rpc) }
-  const listed = refusalBy(ROUTE_RULES, { route: found, chain, risk, head: Number(place.head.number) })
+  const place = await placeOf(context, rpc, chain)
+  const listed = refusalBy(ROUTE_RULES, { route: found, chain, risk, head: place.block })
   if (listed !== null) return { outcome: 'refused', reason: listed }
 
   const contracts = await fingerprints(place, looks, found)
@@ -64,6 +67,17 @@ async function inspect(
   return trap === null
     ? { outcome: 'ok', output: { contracts } }
     : { outcome: 'refused', reason: trap, output: { contracts } }
+}
+
+/** The bot's newest block; the node's is asked for where that is not known, and before anything else is asked of the node. */
+async function placeOf({ memory }: RoleContext, rpc: Rpc, chain: ChainInfo): Promise<Place> {
+  let asked: Promise<RpcBlock> | undefined
+  const head = (): Promise<RpcBlock> => {
+    asked ??= readHead(rpc)
+    return asked
+  }
+  const block = (await knownHead(memory, chain.chainInstance)) ?? Number((await head()).number)
+  return { rpc, chain, block, head }
 }
 
 function fingerprints(place: Place, looks: Looks, found: Opportunity): Promise<Contract[]> {
@@ -98,6 +112,7 @@ const LENDER_CODE: Readonly<Record<Opportunity['lender']['kind'], string>> = {
   balancer_v2: 'balancer_v2_pool',
   uniswap_v3: 'v3_pool',
   uniswap_v2: 'v2_pair',
+  uniswap_v4: 'v4_manager',
 }
 
 export function isKnown(

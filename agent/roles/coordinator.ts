@@ -1,12 +1,14 @@
 import { z } from 'zod'
+import type { SharedMemory } from '../../src/ports/memory/memory.ts'
 import { listAs, readAs } from '../../src/ports/memory/typed.ts'
+import { decode } from '../../src/protocol/json.ts'
 import { keys } from '../../src/protocol/keys.ts'
 import { HashSchema } from '../../src/protocol/schemas.ts'
 import { type BusMessage, stageRole, type Task, type TaskResult } from '../../src/protocol/task.ts'
 import { knownHead, knownInstance } from '../chain-access.ts'
 import type { Role, RoleContext, RoleTool } from '../role.ts'
 import { advance, begin, pending, type Step } from '../workflow.ts'
-import { WorkflowSchema } from '../workflow-state.ts'
+import { type Workflow, WorkflowSchema } from '../workflow-state.ts'
 import { keepBooks } from './bookkeeping.ts'
 import { unlockPools } from './pool-locks.ts'
 import { tradeView } from './trade-view.ts'
@@ -14,6 +16,7 @@ import { tradeView } from './trade-view.ts'
 /** A workflow whose results stop coming is forgotten after this; one that ended stays a while, to know its duplicates. */
 const RUNNING_TTL_MS = 3_600_000
 const ENDED_TTL_MS = 600_000
+const REMEMBERED = 256
 
 export function coordinator(): Role {
   return {
@@ -46,7 +49,10 @@ async function open({ opportunity, traceparent }: Found, redelivered: boolean, c
   const key = keys.workflow(opportunity.id)
   const first = begin({ opportunity, traceparent, live: context.live })
   const opened = await context.memory.write(key, first.workflow, { expect: 'absent', ttlMs: RUNNING_TTL_MS })
-  if (opened !== undefined) return publish(first.emits, context)
+  if (opened !== undefined) {
+    remember(context.memory, key, { workflow: first.workflow, version: opened })
+    return publish(first.emits, context)
+  }
   const known = redelivered ? await readAs(context.memory, key, WorkflowSchema) : undefined
   if (known && known.value.applied === null) await publish(pending(known.value), context)
 }
@@ -72,14 +78,42 @@ async function move(result: TaskResult, { memory }: RoleContext): Promise<Step |
   const key = keys.workflow(result.workflowId)
   const head = await knownHead(memory, result.chainInstance)
   for (;;) {
-    const current = await readAs(memory, key, WorkflowSchema)
+    const current = await readWorkflow(memory, key)
     if (!current) return undefined
-    const step = advance(current.value, result, head)
+    const step = advance(current.workflow, result, head)
     if (step.kind !== 'applied') return step
     const ttlMs = step.ended ? ENDED_TTL_MS : RUNNING_TTL_MS
-    const written = await memory.write(key, step.workflow, { expect: current.version, ttlMs })
-    if (written !== undefined) return step
+    const version = await memory.write(key, step.workflow, { expect: current.version, ttlMs })
+    if (version === undefined) continue
+    remember(memory, key, { workflow: step.workflow, version })
+    return step
   }
+}
+
+interface Versioned {
+  workflow: Workflow
+  version: number
+}
+
+/** What was written here last of each trade under way, by memory and key. */
+const written = new WeakMap<SharedMemory, Map<string, Versioned>>()
+
+/** It is read each time; what nobody has changed since it was written here need not be checked again. */
+async function readWorkflow(memory: SharedMemory, key: string): Promise<Versioned | undefined> {
+  const entry = await memory.read(key)
+  if (!entry) return undefined
+  const known = written.get(memory)?.get(key)
+  if (known?.version === entry.version) return known
+  return { workflow: decode(WorkflowSchema, entry.value, `${key} in shared memory`), version: entry.version }
+}
+
+function remember(memory: SharedMemory, key: string, now: Versioned): void {
+  const all = written.get(memory) ?? new Map<string, Versioned>()
+  written.set(memory, all)
+  all.delete(key)
+  if (!now.workflow.ended) all.set(key, now)
+  const [oldest] = all.keys()
+  if (all.size > REMEMBERED && oldest !== undefined) all.delete(oldest)
 }
 
 async function publish(tasks: readonly Task[], { bus }: RoleContext): Promise<void> {

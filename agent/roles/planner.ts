@@ -18,7 +18,8 @@ type Claim = z.output<typeof ClaimSchema>
 
 const CLAIM_TTL_MS = 3_600_000
 const LOCK_WAIT_MS = 300
-const LOCK_LOOK_MS = 25
+/** Often at first, while the end of the last trade is on its way. */
+const LOCK_LOOK_MS = { first: 3, later: 25, firstFor: 30 } as const
 
 export function planner(): Role {
   return {
@@ -75,10 +76,13 @@ async function plan(
  * @returns the pool that stayed busy
  */
 async function lockSoon(lock: () => Promise<Hex | undefined>): Promise<Hex | undefined> {
-  for (let waitedMs = 0; ; waitedMs += LOCK_LOOK_MS) {
+  const { first, later, firstFor } = LOCK_LOOK_MS
+  for (let waitedMs = 0; ; ) {
     const busy = await lock()
     if (busy === undefined || waitedMs >= LOCK_WAIT_MS) return busy
-    await pause(LOCK_LOOK_MS)
+    const waitMs = waitedMs < firstFor ? first : later
+    await pause(waitMs)
+    waitedMs += waitMs
   }
 }
 

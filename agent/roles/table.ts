@@ -1,8 +1,7 @@
-import type { RoleName } from '../../src/protocol/fleet.ts'
 import type { Role } from '../role.ts'
 
-/** Every role, fresh for one agent. Loaded when asked for: a ui_coder loads nothing of the chain. */
-export const ROLES: Record<RoleName, () => Promise<Role>> = {
+/** Every role of ours, fresh for one agent. Loaded when asked for: a ui_coder loads nothing of the chain. */
+export const ROLES: Readonly<Record<string, () => Promise<Role>>> = {
   code_indexer: async () => (await import('./code-indexer.ts')).codeIndexer(),
   builder: async () => (await import('./builder.ts')).builder(),
   test_writer: async () => (await import('./test-writer.ts')).testWriter(),

@@ -31,13 +31,21 @@ export function tradeView(workflow: Workflow, tokens: readonly TokenInfo[]): Tra
     expectedWei: opportunity.profitWei,
     predictedWei: execution?.predictedWei ?? (verdict?.pass ? verdict.predictedWei : null),
     profitWei: execution?.profitWei ?? null,
-    gasWei: mined ? workflow.gasWei : null,
+    gasWei: mined || workflow.gasWei > 0n ? workflow.gasWei : null,
     exact: review?.exact ?? null,
     tx: execution?.tx ?? null,
-    reason: workflow.reason,
+    reason: reasonOf(workflow),
     startedAt: workflow.startedAt,
     endedAt: ended?.at ?? null,
   }
+}
+
+/** Why it ended as it did: of what reverted in a block first the contract's words, then what came of mending it. */
+export function reasonOf({ mined, ended, reason }: Pick<Workflow, 'mined' | 'ended' | 'reason'>): string | null {
+  const last = ended?.reason ?? reason
+  const words = mined?.execution.status === 'reverted' ? mined.execution.reason : null
+  if (words === null || last === null) return last ?? words
+  return last.includes(words) ? last : `${words}; then ${last}`
 }
 
 export const taskView = (result: TaskResult): TaskView => ({

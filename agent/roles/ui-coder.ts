@@ -2,10 +2,13 @@ import { z } from 'zod'
 import { readAs, streamAs } from '../../src/ports/memory/typed.ts'
 import { ChainInfoSchema } from '../../src/protocol/chain.ts'
 import { type FleetEvent, FleetEventSchema } from '../../src/protocol/event.ts'
+import { ProjectPathSchema } from '../../src/protocol/file-lock.ts'
 import { keys, streams } from '../../src/protocol/keys.ts'
 import type { Totals } from '../../src/protocol/snapshot.ts'
+import { writeLocked } from '../project/project.ts'
 import type { Role, RoleContext } from '../role.ts'
 import { netOf, readTotals } from './bookkeeping.ts'
+import { noProject, projectTools } from './project-tools.ts'
 
 type ExecutionEvent = Extract<FleetEvent, { type: 'execution' }>
 
@@ -16,12 +19,24 @@ export function uiCoder(): Role {
       {
         name: 'render_report',
         description:
-          'A Markdown panel of the sums of this chain instance and its last executions, promised and earned.',
-        input: z.object({ last: z.int().min(1).max(200).default(20) }),
-        run: ({ last }, context) => report(last as number, context),
+          'A Markdown panel of the sums of this chain instance and its last executions, promised and earned; with saveAs also written to the shared project.',
+        input: z.object({ last: z.int().min(1).max(200).default(20), saveAs: ProjectPathSchema.optional() }),
+        async run(input, context) {
+          const { last, saveAs } = input as { last: number; saveAs?: string }
+          if (saveAs === undefined) return report(last, context)
+          return saved(saveAs, await report(last, context), context)
+        },
       },
+      ...projectTools,
     ],
   }
+}
+
+/** Beside the panel, where it was written. */
+async function saved<T extends { markdown: string }>(path: string, made: T, { project }: RoleContext) {
+  if (!project) throw noProject()
+  await writeLocked(project, path, async () => made.markdown)
+  return { ...made, savedAs: path }
 }
 
 async function report(last: number, { memory }: RoleContext): Promise<{ markdown: string; executions: number }> {

@@ -20,7 +20,7 @@ export function deployLenders(deployer: Deployer, desk: Address, tokens: readonl
     deployer.call(desk, 'give(address,address,uint256)', [vault, token.address, given])
   }
   return [
-    { kind: 'aave_v3', address: aave, premiumBps: PREMIUM_BPS },
+    { kind: 'aave_v3', address: aave, premiumBps: PREMIUM_BPS, rounding: 'half_up' },
     { kind: 'balancer_v2', address: vault, premiumBps: 0 },
   ]
 }

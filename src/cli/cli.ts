@@ -11,15 +11,17 @@ import {
   psCommand,
   restartCommand,
   resumeCommand,
-  scaleCommand,
   statusCommand,
   stopCommand,
 } from './commands/fleet.ts'
+import { generateCommand } from './commands/generate.ts'
 import { ledgerCommand } from './commands/ledger.ts'
+import { locksCommand } from './commands/locks.ts'
 import { logsCommand } from './commands/logs.ts'
 import { callCommand, toolsCommand } from './commands/mcp.ts'
 import { quoteCommand } from './commands/quote.ts'
 import { auditCommand, eventsCommand, opportunitiesCommand, tasksCommand, tradesCommand } from './commands/records.ts'
+import { scaleCommand } from './commands/scale.ts'
 import { scanCommand } from './commands/scan.ts'
 import { schemaCommand } from './commands/schema.ts'
 import { screenCommand } from './commands/screen.ts'
@@ -41,6 +43,7 @@ const COMMANDS: readonly Command[] = [
   eventsCommand,
   auditCommand,
   ledgerCommand,
+  locksCommand,
   toolsCommand,
   callCommand,
   haltCommand,
@@ -50,6 +53,7 @@ const COMMANDS: readonly Command[] = [
   downCommand,
   checkCommand,
   buildCommand,
+  generateCommand,
   deployExecutorCommand,
   scanCommand,
   quoteCommand,

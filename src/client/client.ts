@@ -1,6 +1,7 @@
 import type { FleetEvent } from '../protocol/event.ts'
 import type { Counts, EngineName, Profile, RoleName, ToolInfo } from '../protocol/fleet.ts'
 import type { LedgerEntry } from '../protocol/ledger.ts'
+import type { PlanLine } from '../protocol/plan-line.ts'
 import type { AuditView, LogLine, TaskView, TradeView } from '../protocol/records.ts'
 import type { Snapshot } from '../protocol/snapshot.ts'
 import type { Opportunity } from '../protocol/trade.ts'
@@ -28,7 +29,15 @@ export interface FleetClient {
   /** The newest `last` entries (1,000 at most) from `since` to `until` (ISO 8601, both included), newest last. */
   ledger(query: LedgerQuery): Promise<LedgerEntry[]>
 
-  /** Sets wanted counts (`+2`, `-1`, `3`) and returns what is wanted now; `profile` is what they are the counts of. Throws `usage` outside 0…max. */
+  /**
+   * What would be done to make the fleet as wanted, and what must wait: nothing is done. With `profile` and changes, as if they
+   * were wanted.
+   */
+  plan(changes?: readonly ScaleChange[], profile?: Profile): Promise<PlanLine[]>
+  /**
+   * Sets wanted counts (`+2`, `-1`, `3`) and returns what is wanted now; with `profile`, all counts are first set to its. Throws
+   * `usage` outside min…max, and changes nothing then.
+   */
   scale(changes: readonly ScaleChange[], profile?: Profile): Promise<Counts>
   halt(reason: string | null): Promise<void>
   resume(): Promise<void>

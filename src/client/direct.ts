@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Feed } from '../feed/feed.ts'
 import { mergeLogs } from '../feed/logs.ts'
 import { Bell } from '../fleet/bell.ts'
+import { planNow } from '../fleet/plan-now.ts'
 import type { Engine, UnitSpec } from '../ports/engine/engine.ts'
 import type { HistoryQuery } from '../ports/history/history.ts'
 import type { SharedMemory } from '../ports/memory/memory.ts'
@@ -18,13 +19,14 @@ import {
 } from '../protocol/fleet.ts'
 import { keys, streams } from '../protocol/keys.ts'
 import type { LedgerEntry } from '../protocol/ledger.ts'
+import type { PlanLine } from '../protocol/plan-line.ts'
 import type { AuditView, HistoryRecord, LogLine, RecordKind, TaskView, TradeView } from '../protocol/records.ts'
 import { now } from '../protocol/schemas.ts'
 import type { Snapshot } from '../protocol/snapshot.ts'
 import { type Opportunity, OpportunitySchema } from '../protocol/trade.ts'
 import type { FleetClient, LedgerQuery, LogQuery, ScaleChange } from './client.ts'
 import { historyQuery, ledgerQuery } from './history-queries.ts'
-import { applyChanges } from './scale.ts'
+import { changeText, scaled } from './scale.ts'
 import { isTarget, unknownTarget } from './targets.ts'
 
 const STOP_GRACE_MS = 10_000
@@ -78,7 +80,10 @@ export class DirectClient implements FleetClient {
 
   async *changes(signal: AbortSignal): AsyncIterable<void> {
     const { engine, memory } = this.#parts
-    const topics = { prefixes: ['wanted', 'halt', 'head', 'chain', 'agent/', 'service/'], streams: [streams.events] }
+    const topics = {
+      prefixes: ['wanted', 'halt', 'head', 'chain', 'agent/', 'service/', keys.fileLocks],
+      streams: [streams.events],
+    }
     const bell = new Bell([() => engine.changes(signal), () => memory.watch(topics, signal)], signal)
     while (!signal.aborted) {
       yield
@@ -139,22 +144,17 @@ export class DirectClient implements FleetClient {
     const { memory } = this.#parts
     const wanted = await update(memory, keys.wanted, WantedSchema, (current) => {
       if (!current) throw notWanted()
-      return {
-        ...current,
-        counts: applyChanges(current, changes),
-        profile: profile ?? current.profile,
-        writtenBy: this.#parts.by,
-        at: now(),
-      }
+      return { ...scaled(current, changes, profile), writtenBy: this.#parts.by, at: now() }
     })
     if (!wanted) throw notWanted()
     await this.#say({ type: 'scale', counts: wanted.counts, profile: wanted.profile, by: this.#parts.by })
-    await this.#audit(
-      'scale',
-      changes.map((c) => `${c.role}=${c.op === 'add' && c.count >= 0 ? '+' : ''}${c.count}`).join(' '),
-    )
+    await this.#audit('scale', [...(profile ? [`profile ${profile}`] : []), ...changes.map(changeText)].join(' '))
     await this.#parts.keepWhole()
     return wanted.counts
+  }
+
+  plan(changes: readonly ScaleChange[] = [], profile?: Profile): Promise<PlanLine[]> {
+    return planNow({ ...this.#parts, keeps: () => true }, (wanted) => scaled(wanted, changes, profile))
   }
 
   async halt(reason: string | null): Promise<void> {
@@ -175,7 +175,7 @@ export class DirectClient implements FleetClient {
         this.#parts.unitsOf(wanted).map((unit) => unit.id),
       )
     for (const unit of units) {
-      await engine.stop(unit.id, { graceMs: STOP_GRACE_MS, remove: true })
+      await engine.stop(unit.id, { graceMs: unit.graceMs ?? STOP_GRACE_MS, remove: true })
       await engine.start(unit)
     }
     await this.#audit('restart', target ?? 'all agents')

@@ -99,6 +99,10 @@ function call(client: FleetClient, method: CallName, params: unknown): Promise<u
       return client.audit(checked(method))
     case 'ledger':
       return client.ledger(checked(method))
+    case 'plan': {
+      const { changes, profile } = checked(method)
+      return client.plan(changes, profile)
+    }
     case 'scale': {
       const { changes, profile } = checked(method)
       return client.scale(changes, profile)

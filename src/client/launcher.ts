@@ -1,6 +1,7 @@
 import type { Deployment, DeployOrder } from '../protocol/deployment.ts'
 import type { FleetEvent } from '../protocol/event.ts'
-import type { EngineName, Profile } from '../protocol/fleet.ts'
+import type { EngineName, Profile, RoleName } from '../protocol/fleet.ts'
+import type { PlanLine } from '../protocol/plan-line.ts'
 import type { Address } from '../protocol/units.ts'
 import type { FleetClient } from './client.ts'
 
@@ -24,6 +25,8 @@ export interface FleetOptions {
   chainsDir: string | undefined
   /** Undefined: not given, config/fleet.yaml of this package. */
   manifest: string | undefined
+  /** Folder of the files that roles name in `secrets`. Undefined: not given, a fleet keeps those that it has. */
+  secretsDir?: string | undefined
   /** Of the sandbox's traders. Undefined: not given, 1. */
   seed: string | undefined
   debug: boolean
@@ -45,18 +48,30 @@ export interface Launcher {
     onEvent: (event: FleetEvent) => void,
     signal: AbortSignal,
   ): Promise<Up>
+  /** What `up` would do, and why on that engine: nothing is done. @throws FleetError as `up` does before it changes anything */
+  planUp(options: FleetOptions): Promise<{ why: string; plan: PlanLine[] }>
   /** Removes a fleet, running or not. @throws FleetError `fleet_not_running` when there is nothing of it at all */
   down(
     options: FleetOptions,
     how: { remove: boolean; volumes: boolean },
     onEvent: (event: FleetEvent) => void,
   ): Promise<void>
+  /** Roles that the manifest describes. @throws FleetError `config_invalid` */
+  rolesOf(options: FleetOptions): readonly RoleName[]
   /** Prerequisites, each with its remedy. */
   check(options: FleetOptions): Promise<Prerequisite[]>
   /** Deploys ArbExecutor on the chain of `--chain`; `onLine` hears what happens meanwhile. */
   deployExecutor(options: FleetOptions, order: DeployOrder, onLine: (line: string) => void): Promise<Deployment>
+  /** Writes the compose files, or with `check` only looks. @throws FleetError `config_invalid`, `unsupported` */
+  generate(options: FleetOptions, how: { output: string | undefined; check: boolean }): Promise<Generated[]>
   /** Builds the images of the Docker engine. */
   build(options: FleetOptions, onLine: (line: string) => void): Promise<string[]>
+}
+
+/** A file, and whether it is as it is written. */
+export interface Generated {
+  file: string
+  state: 'current' | 'written' | 'stale' | 'missing'
 }
 
 export interface Up {

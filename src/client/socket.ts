@@ -5,6 +5,7 @@ import type { FleetEvent } from '../protocol/event.ts'
 import type { Counts, EngineName, Profile, ToolInfo } from '../protocol/fleet.ts'
 import { decode, stringify } from '../protocol/json.ts'
 import type { LedgerEntry } from '../protocol/ledger.ts'
+import type { PlanLine } from '../protocol/plan-line.ts'
 import type { AuditView, LogLine, TaskView, TradeView } from '../protocol/records.ts'
 import type { Snapshot } from '../protocol/snapshot.ts'
 import type { Opportunity } from '../protocol/trade.ts'
@@ -80,6 +81,9 @@ export class SocketClient implements FleetClient {
   }
   ledger(query: LedgerQuery): Promise<LedgerEntry[]> {
     return this.#call('ledger', query)
+  }
+  plan(changes: readonly ScaleChange[] = [], profile?: Profile): Promise<PlanLine[]> {
+    return this.#call('plan', { changes, ...(profile === undefined ? {} : { profile }) })
   }
   scale(changes: readonly ScaleChange[], profile?: Profile): Promise<Counts> {
     return this.#call('scale', { changes, ...(profile === undefined ? {} : { profile }) })

@@ -71,6 +71,13 @@ export class StateFolder {
     }
   }
 
+  /** A folder in it, made when it is not there. */
+  folder(name: string): string {
+    this.make()
+    mkdirSync(this.file(name), { recursive: true, mode: 0o700 })
+    return this.file(name)
+  }
+
   remove(): void {
     rmSync(this.dir, { recursive: true, force: true })
   }

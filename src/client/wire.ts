@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { FleetEventSchema } from '../protocol/event.ts'
 import { CountsSchema, ProfileSchema, RoleNameSchema, ToolInfoSchema } from '../protocol/fleet.ts'
 import { LedgerEntrySchema } from '../protocol/ledger.ts'
+import { PlanLineSchema } from '../protocol/plan-line.ts'
 import { AuditViewSchema, LogLineSchema, TaskViewSchema, TradeViewSchema } from '../protocol/records.ts'
 import { Timestamp } from '../protocol/schemas.ts'
 import { SnapshotSchema } from '../protocol/snapshot.ts'
@@ -17,6 +18,10 @@ const bounded = z.object({
   last: z.int().min(1).max(1_000),
 })
 const lastOf = last.extend({ id: z.string().optional() })
+const scaling = z.object({
+  changes: z.array(z.object({ role: RoleNameSchema, op: z.enum(['set', 'add']), count: z.int() })),
+  profile: ProfileSchema.optional(),
+})
 
 /** Methods of FleetClient that answer once, as the control socket carries them: parameters and result. */
 export const CALLS = {
@@ -26,13 +31,8 @@ export const CALLS = {
   tasks: { params: lastOf, result: z.array(TaskViewSchema) },
   audit: { params: last, result: z.array(AuditViewSchema) },
   ledger: { params: bounded, result: z.array(LedgerEntrySchema) },
-  scale: {
-    params: z.object({
-      changes: z.array(z.object({ role: RoleNameSchema, op: z.enum(['set', 'add']), count: z.int() })),
-      profile: ProfileSchema.optional(),
-    }),
-    result: CountsSchema,
-  },
+  plan: { params: scaling, result: z.array(PlanLineSchema) },
+  scale: { params: scaling, result: CountsSchema },
   halt: { params: z.string().nullable(), result: z.void() },
   resume: { params: z.undefined(), result: z.void() },
   restart: { params: z.string().nullable(), result: z.array(z.string()) },

@@ -3,6 +3,8 @@ import type { SharedMemory } from '../ports/memory/memory.ts'
 import { listAs, readAs } from '../ports/memory/typed.ts'
 import { ChainInfoSchema, HeadSchema } from '../protocol/chain.ts'
 import { asFleetError, FleetError } from '../protocol/errors.ts'
+import { FailureSchema } from '../protocol/failure.ts'
+import { FileLockSchema } from '../protocol/file-lock.ts'
 import { AgentRecordSchema, HaltSchema, ServiceRecordSchema, WantedSchema } from '../protocol/fleet.ts'
 import { keys, streams } from '../protocol/keys.ts'
 import { now } from '../protocol/schemas.ts'
@@ -67,13 +69,15 @@ export class Feed {
 
   async #readShared(): Promise<Omit<Seen, 'units' | 'usage'>> {
     const memory = this.#memory
-    const [wanted, halt, chain, head, agents, services] = await Promise.all([
+    const [wanted, halt, chain, head, agents, services, locks, failures] = await Promise.all([
       readAs(memory, keys.wanted, WantedSchema),
       readAs(memory, keys.halt, HaltSchema),
       readAs(memory, keys.chain, ChainInfoSchema),
       readAs(memory, keys.head, HeadSchema),
       listAs(memory, keys.agents, AgentRecordSchema),
       listAs(memory, keys.services, ServiceRecordSchema),
+      listAs(memory, keys.fileLocks, FileLockSchema),
+      listAs(memory, keys.failures, FailureSchema),
     ])
     if (!wanted)
       throw new FleetError('not_found', 'shared memory does not say which fleet is wanted', {
@@ -92,6 +96,8 @@ export class Feed {
       head: head?.value.chainInstance === instance ? head?.value : undefined,
       agents,
       services,
+      locks,
+      failures,
       totals: totals?.value,
       opportunities: opportunities.filter((o) => o.chainInstance === instance).reverse(),
       profit,

@@ -1,12 +1,15 @@
 import type { ObservedUnit, Usage } from '../ports/engine/engine.ts'
 import type { ChainInfo, Head } from '../protocol/chain.ts'
+import type { Failure } from '../protocol/failure.ts'
+import type { FileLock, FileLockView } from '../protocol/file-lock.ts'
 import {
   type AgentRecord,
   type AgentState,
   type Halt,
-  ROLE_NAMES,
+  isBeatOf,
   type RoleName,
   replicaId,
+  roleNames,
   type ServiceRecord,
   type Wanted,
 } from '../protocol/fleet.ts'
@@ -24,6 +27,8 @@ export interface Seen {
   head: Head | undefined
   agents: readonly AgentRecord[]
   services: readonly ServiceRecord[]
+  locks: readonly FileLock[]
+  failures: readonly Failure[]
   totals: Totals | undefined
   opportunities: Opportunity[]
   profit: ProfitPoint[]
@@ -41,8 +46,9 @@ export function viewOf(seen: Seen, at: string): Omit<Snapshot, 'stale'> {
     fleet: wanted.fleet,
     engine: wanted.engine,
     profile: wanted.profile,
-    roles: ROLE_NAMES.map((role) => roleView(role, wanted.counts[role], agents)),
+    roles: roleNames(wanted.spec).map((role) => roleView(role, wanted.counts[role] ?? 0, agents)),
     services,
+    failures: [...seen.failures].sort((a, b) => b.at.localeCompare(a.at)),
     chain: {
       id: wanted.chainId,
       head: seen.head?.number ?? null,
@@ -65,39 +71,68 @@ export function viewOf(seen: Seen, at: string): Omit<Snapshot, 'stale'> {
     hubUrl: services.find((service) => service.name === 'hub')?.url ?? null,
     at,
     agents,
+    locks: lockViews(seen.locks, at),
     opportunities: seen.opportunities,
     profit: seen.profit,
     tokens: chain?.tokens ?? [],
   }
 }
 
+/** What has ended by itself is gone, though nobody has taken it out yet. */
+function lockViews(locks: readonly FileLock[], at: string): FileLockView[] {
+  return locks.flatMap(({ path, holder, waiting: all }) => {
+    const held = holder && holder.until > at ? holder : null
+    const waiting = all.filter(({ until }) => until > at).map(({ owner, since }) => ({ owner, since }))
+    if (!held && waiting.length === 0) return []
+    return [
+      {
+        path,
+        owner: held?.owner ?? null,
+        token: held?.token ?? null,
+        since: held?.since ?? null,
+        until: held?.until ?? null,
+        waiting,
+      },
+    ]
+  })
+}
+
 function agentViews(seen: Seen, at: string): AgentView[] {
+  const order = roleNames(seen.wanted.spec)
   const records = new Map(seen.agents.map((record) => [record.id, record]))
+  const failures = new Map(seen.failures.map((failure) => [failure.id, failure]))
   return seen.units
     .flatMap((observed) => {
       const { unit } = observed
       if (unit.kind !== 'agent') return []
       const id = replicaId(unit.role, unit.replica)
-      const record = records.get(id)
+      const said = records.get(id)
+      const record = said && isBeatOf(said, observed.startedAt) ? said : undefined
+      const state = agentState(observed, record, at)
+      const failure = isHealthy({ state }) ? undefined : failures.get(id)
       const usage = seen.usage.get(observed.id)
       const view: AgentView = {
         id,
         role: unit.role,
-        state: agentState(observed, record, at),
+        state,
         url: record?.url ?? null,
         startedAt: observed.startedAt,
         restarts: observed.restarts,
         task: record?.task ?? null,
         tasksDone: record?.tasksDone ?? 0,
-        note: record?.note ?? null,
+        note: record?.note ?? (failure ? failureText(failure) : null),
         cpuPercent: usage?.cpuPercent ?? null,
         memoryBytes: usage?.memoryBytes ?? null,
       }
-      return [{ view, order: ROLE_NAMES.indexOf(unit.role) * 1_000 + unit.replica }]
+      return [{ view, order: order.indexOf(unit.role) * 1_000 + unit.replica }]
     })
     .sort((a, b) => a.order - b.order)
     .map(({ view }) => view)
 }
+
+/** Why a unit is not healthy, from its last failure: what happened, how often, and what it said last. */
+const failureText = ({ cause, count, lines }: Failure): string =>
+  `${cause}${count > 1 ? `, ${count} times in a row` : ''}${lines.length > 0 ? `: ${lines.at(-1)}` : ''}`
 
 function agentState(unit: ObservedUnit, record: AgentRecord | undefined, at: string): AgentState {
   if (unit.state !== 'running') return unit.state === 'created' ? 'starting' : 'stopped'

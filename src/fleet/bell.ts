@@ -13,6 +13,11 @@ export class Bell {
     for (const source of sources) void this.#listen(source)
   }
 
+  ring(): void {
+    this.#rung = true
+    this.#wake()
+  }
+
   /** Resolves at a ring, after `ms`, or when the signal aborts; never sooner than `leastMs`. */
   async wait(ms: number, leastMs: number): Promise<void> {
     await this.#sleep(leastMs, false)
@@ -39,10 +44,7 @@ export class Bell {
   async #listen(source: () => AsyncIterable<void>): Promise<void> {
     while (!this.#signal.aborted) {
       try {
-        for await (const _nudge of source()) {
-          this.#rung = true
-          this.#wake()
-        }
+        for await (const _nudge of source()) this.ring()
       } catch {
         // The look itself will say what is wrong: a bell only rings.
       }

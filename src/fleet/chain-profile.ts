@@ -30,6 +30,10 @@ const FactorySchema = z.strictObject({
   fromBlock: z.int().min(0),
   /** keccak256 of the code of its pools, where it is the same for all: one with other code is left out. */
   poolCodeHash: HashSchema.optional(),
+  /** keccak256 of what its pools are created from, V2 and V3: one whose address does not follow from it is left out. */
+  poolInitCodeHash: HashSchema.optional(),
+  /** Who creates its pools, where that is not the factory itself. */
+  poolDeployer: AnyAddress.optional(),
 })
 
 const ProfileLenderSchema = z.strictObject({
@@ -61,7 +65,6 @@ const PROFILE: FileKind<typeof ChainProfileSchema> = {
   noun: 'the chain profile',
   missing: 'Name a folder of chain profiles with --chains-dir, or leave it out for config/chains.',
   remedy: 'Correct the lines named; config/chains/mainnet.yaml in the repository is a working example.',
-  known: (at) => (at.length === 0 ? Object.keys(ChainProfileSchema.shape) : []),
   more: (value, lineOf) => symbolFaults(value, lineOf).concat(factoryFaults(value, lineOf)),
 }
 

@@ -53,20 +53,32 @@ export async function ensureImages(
   { sandbox }: { sandbox: boolean },
   onLine: (line: string) => void,
 ): Promise<Images> {
-  const builds = await imageBuilds(provisioner, choice, sources, sandbox)
-  const missing = await filterAsync(builds, async (build) => !(await provisioner.hasImage(build.tag)))
-  // The base also when nothing is built from it: volumes are filled with it.
-  const pulls = [choice.base, choice.redis, choice.rabbitmq, choice.postgres]
-  for (const ref of await filterAsync(pulls, async (image) => !(await provisioner.hasImage(image)))) {
+  const { images, pulls, builds } = await missingImages(provisioner, choice, sources, { sandbox })
+  for (const ref of pulls) {
     onLine(`pulling ${ref}`)
     await provisioner.pull(ref, onLine)
   }
-  for (const build of missing) {
+  for (const build of builds) {
     onLine(`building ${build.tag}`)
     await provisioner.buildImage(build, onLine)
   }
-  const tagOf = (kind: string) => builds.find((build) => build.kind === kind)?.tag ?? ''
-  return { ...choice, agent: tagOf('agent'), sandbox: tagOf('sandbox') }
+  return images
+}
+
+/** What `ensureImages` would have to do, and what the images are then; nothing is done. */
+export async function missingImages(
+  provisioner: Provisioner,
+  choice: ImageChoice,
+  sources: ImageSources,
+  { sandbox }: { sandbox: boolean },
+): Promise<{ images: Images; pulls: string[]; builds: ImageBuild[] }> {
+  const ours = await imageBuilds(provisioner, choice, sources, sandbox)
+  const builds = await filterAsync(ours, async (build) => !(await provisioner.hasImage(build.tag)))
+  // The base also when nothing is built from it: volumes are filled with it.
+  const needed = [choice.base, choice.redis, choice.rabbitmq, choice.postgres]
+  const pulls = await filterAsync(needed, async (image) => !(await provisioner.hasImage(image)))
+  const tagOf = (kind: string) => ours.find((build) => build.kind === kind)?.tag ?? ''
+  return { images: { ...choice, agent: tagOf('agent'), sandbox: tagOf('sandbox') }, pulls, builds }
 }
 
 async function imageBuilds(

@@ -1,144 +1,184 @@
-import type { Engine, ObservedUnit, UnitSpec } from '../ports/engine/engine.ts'
-import type { SharedMemory } from '../ports/memory/memory.ts'
-import { readAs } from '../ports/memory/typed.ts'
+import type { Lease } from '../ports/memory/memory.ts'
 import { asFleetError, FleetError } from '../protocol/errors.ts'
-import type { NewFleetEvent } from '../protocol/event.ts'
-import { type Wanted, WantedSchema } from '../protocol/fleet.ts'
-import { keys, leases, streams } from '../protocol/keys.ts'
+import { keys, leases } from '../protocol/keys.ts'
 import type { LogLevel } from '../protocol/records.ts'
-import { now } from '../protocol/schemas.ts'
+import { awaitedOfCompose, describeAwaited } from './adoption.ts'
 import { Bell } from './bell.ts'
-import { describeStep, plan, type Step } from './plan.ts'
+import { Hands } from './hands.ts'
+import { Looker, type LookerParts, type Seen } from './look.ts'
+import { type Plan, plan, type Step } from './plan.ts'
+import { UsageWatch } from './usage-watch.ts'
+import { type Vitals, watch } from './vitals.ts'
 
 /** Between two looks when nothing nudges. */
 const LOOK_EVERY_MS = 10_000
 const LEASE_MS = 15_000
 const FAULT_MS = 1_000
-/** Between two looks however often it is nudged. */
+/** Between two looks however often it is nudged, and while many steps wait: a look costs the daemon an answer a unit. */
 const LEAST_MS = 100
-const STOP_GRACE_MS = 10_000
-/** Twice the cores is where more gains nothing: facts on starting containers; 4 is that on the smallest machine we know. */
-const CONCURRENCY = 4
-const BACKOFF_MAX_MS = 30_000
+const LEAST_AT_WORK_MS = 500
+/** And so many times what the last look took, within bounds: looking is a small part of what is done. */
+const LOOK_SHARE = 10
+const LOOK_GAP_MOST_MS = 1_500
+/** The server of shared memory. Docker itself brings it back when it crashes; not when somebody killed it. */
+const MEMORY_UNIT = 'redis'
+const MEND_AFTER_MS = 5_000
+/** Measured, facts on starting containers: more at once than twice the cores gains nothing and makes each slower. */
+const STARTS_PER_CORE = 2
+const LEAST_STARTS = 4
 
-/** By id: how often a unit ended by itself, and until when it may not start again (milliseconds of the clock). */
-type Crashes = Map<string, { count: number; until: number }>
+/** How many containers to start at once on a daemon of so many cores. */
+export const startsAtOnce = (cores: number): number => Math.max(LEAST_STARTS, STARTS_PER_CORE * Math.floor(cores))
 
-export interface Reconciler {
-  memory: SharedMemory
-  engine: Engine
-  /** Which units a wanted fleet consists of. */
-  unitsOf(wanted: Wanted): UnitSpec[]
-  /** Which of the engine's units are this reconciler's to keep (never itself). */
-  keeps(id: string): boolean
+export interface Reconciler extends LookerParts {
   owner: string
+  /** Starts at once; 4 unless told: see `startsAtOnce`. */
+  concurrency?: number
   log(level: LogLevel, message: string): void
 }
 
 /** Keeps the fleet until the signal aborts: takes the lease, looks, plans, applies, waits for a nudge or the clock. */
 export async function runReconciler(reconciler: Reconciler, signal: AbortSignal): Promise<void> {
-  const { engine, memory, owner } = reconciler
-  const crashes: Crashes = new Map()
-  const bell = new Bell([() => engine.changes(signal), () => memory.watch({ prefixes: [keys.wanted] }, signal)], signal)
+  const { memory, owner, log } = reconciler
+  let lease: Lease | undefined
+  const holds = async (): Promise<boolean> => !signal.aborted && lease !== undefined && (await lease.renew(LEASE_MS))
+  const bell = new Bell(
+    [
+      () => reconciler.engine.changes(signal),
+      () => memory.watch({ prefixes: [keys.wanted] }, signal),
+      // Heartbeats come all the time: they are of interest only to a step that waits for one.
+      () => only(memory.watch({ prefixes: [keys.agents] }, signal), () => keeper.rolls),
+    ],
+    signal,
+  )
+  const keeper = new Keeper(reconciler, () => bell.ring())
+  const usage = keeper.usage.run(signal)
   while (!signal.aborted) {
-    let waitMs: number = LOOK_EVERY_MS
+    let wait = { mostMs: LOOK_EVERY_MS, leastMs: LEAST_MS }
     try {
-      const lease = await memory.lease(leases.reconciler, owner, LEASE_MS)
-      if (lease)
-        waitMs = await keepWhole(reconciler, crashes, async () => !signal.aborted && (await lease.renew(LEASE_MS)))
+      if (!(await holds())) lease = await memory.lease(leases.reconciler, owner, LEASE_MS)
+      if (lease) wait = await keeper.pass(holds)
+      else keeper.lookAway()
     } catch (thrown) {
+      keeper.lookAway()
       const error = asFleetError(thrown)
-      reconciler.log(error.transient ? 'warn' : 'error', `a pass of the reconciler failed: ${error.message}`)
-      waitMs = FAULT_MS
+      log(error.transient ? 'warn' : 'error', `a pass of the reconciler failed: ${error.message}`)
+      if (lease && error.code === 'memory_unreachable') await keeper.mendMemory()
+      wait = { mostMs: FAULT_MS, leastMs: LEAST_MS }
     }
-    await bell.wait(waitMs, LEAST_MS)
+    await bell.wait(wait.mostMs, wait.leastMs)
   }
-  const lease = await memory.lease(leases.reconciler, owner, LEASE_MS).catch(() => undefined)
+  await Promise.all([keeper.settled(), usage])
   await lease?.release().catch(() => undefined)
 }
 
-/** One pass. Returns the steps taken; throws FleetError when it could not see, or naming every step that failed. */
+/** One pass, to its end. Returns the steps taken; throws FleetError when it could not see, or naming every step that failed. */
 export async function reconcileOnce(
   reconciler: Reconciler,
-  holdBack: ReadonlySet<string> = new Set(),
   goOn: () => Promise<boolean> = async () => true,
-): Promise<Step[]> {
-  const wanted = await readAs(reconciler.memory, keys.wanted, WantedSchema)
-  if (!wanted)
-    throw new FleetError('not_found', 'shared memory does not say which fleet is wanted', {
-      remedy: 'Run arbdeck up again: it writes it.',
-      transient: true,
+): Promise<readonly Step[]> {
+  const keeper = new Keeper(reconciler, () => undefined)
+  await keeper.pass(goOn)
+  const failures = await keeper.settled()
+  if (failures.length === 0) return keeper.steps
+  throw new FleetError('engine_refused', failures.join('; '), {
+    remedy: 'See the engine and arbdeck logs; it is tried again.',
+    transient: true,
+  })
+}
+
+/** What a reconciler remembers from pass to pass: nothing that another could not find out by looking for a while. */
+export class Keeper {
+  readonly usage: UsageWatch
+  /** Of the last pass: something waits for an agent to be healthy. */
+  rolls = false
+  /** Of the last pass. */
+  steps: readonly Step[] = []
+  readonly #looker: Looker
+  readonly #hands: Hands
+  readonly #reconciler: Reconciler
+  readonly #beganMs = performance.now()
+  #awaited = ''
+  #vitals: Vitals | undefined
+  /** Since when shared memory does not answer. */
+  #outageMs: number | undefined
+
+  constructor(reconciler: Reconciler, onDone: () => void) {
+    this.#reconciler = reconciler
+    const { engine, memory, log, concurrency = LEAST_STARTS } = reconciler
+    this.#looker = new Looker(reconciler)
+    this.#hands = new Hands({ engine, memory, concurrency, log, onDone })
+    this.usage = new UsageWatch(engine, log)
+  }
+
+  /** Looks, plans, and begins the steps. @returns how long to wait before the next look */
+  async pass(goOn: () => Promise<boolean>): Promise<{ mostMs: number; leastMs: number }> {
+    const beganMs = performance.now()
+    const seen = await this.#looker.look()
+    const lookMs = performance.now() - beganMs
+    this.#outageMs = undefined
+    if (await this.#awaitsCompose(seen)) return { mostMs: FAULT_MS, leastMs: LEAST_MS }
+    const nowMs = Date.now()
+    this.#vitals = watch(this.#vitals, { nowMs, observed: seen.observed, beats: seen.beats })
+    this.usage.watch(seen.observed, seen.wanted.spec)
+    const { wanted, desired } = seen
+    const next = plan({
+      ...{ desired, observed: seen.observed, failures: seen.failures, spec: wanted.spec },
+      ...{ vitals: this.#vitals, heavy: this.usage.heavy, busy: this.#hands.busy, nowMs },
     })
-  const observed = (await reconciler.engine.list()).filter((unit) => reconciler.keeps(unit.id))
-  const steps = plan(
-    reconciler.unitsOf(wanted.value).filter((unit) => reconciler.keeps(unit.id)),
-    observed,
-    holdBack,
-  )
-  const failures = await applyAll(reconciler, steps, goOn)
-  if (failures.length > 0)
-    throw new FleetError('engine_refused', failures.join('; '), {
-      remedy: 'See the engine and arbdeck logs; it is tried again.',
-      transient: true,
-    })
-  return steps
-}
-
-/** @returns how long to wait before the next look, at most */
-async function keepWhole(reconciler: Reconciler, crashes: Crashes, goOn: () => Promise<boolean>): Promise<number> {
-  const held = heldBack(await reconciler.engine.list(), crashes, Date.now())
-  await reconcileOnce(reconciler, held, goOn)
-  return held.size === 0 ? LOOK_EVERY_MS : FAULT_MS
-}
-
-/** Units that exited wait 1, 2, 4, … 30 s before they are started again; a minute of running clears the count. */
-export function heldBack(observed: readonly ObservedUnit[], crashes: Crashes, at: number): Set<string> {
-  const held = new Set<string>()
-  for (const unit of observed) {
-    const before = crashes.get(unit.id)
-    if (unit.state === 'running') {
-      if (before && at > before.until + 60_000) crashes.delete(unit.id)
-      continue
-    }
-    if (before && at < before.until) {
-      held.add(unit.id)
-      continue
-    }
-    const count = (before?.count ?? -1) + 1
-    crashes.set(unit.id, { count, until: at + Math.min(BACKOFF_MAX_MS, 1_000 * 2 ** count) })
+    await this.#apply(next, seen.failures, goOn)
+    const least = this.#hands.busy.size > LEAST_STARTS ? LEAST_AT_WORK_MS : LEAST_MS
+    const leastMs = Math.max(least, Math.min(lookMs * LOOK_SHARE, LOOK_GAP_MOST_MS))
+    return { mostMs: Math.min(LOOK_EVERY_MS, next.againMs), leastMs }
   }
-  return held
-}
 
-async function applyAll(
-  reconciler: Reconciler,
-  steps: readonly Step[],
-  goOn: () => Promise<boolean>,
-): Promise<string[]> {
-  const failures: string[] = []
-  const queue = [...steps]
-  const worker = async () => {
-    for (let step = queue.shift(); step && (await goOn()); step = queue.shift()) {
-      reconciler.log('info', describeStep(step))
-      try {
-        if (step.kind === 'start') await reconciler.engine.start(step.unit)
-        else await reconciler.engine.stop(step.id, { graceMs: STOP_GRACE_MS, remove: true })
-        await say(reconciler, step)
-      } catch (thrown) {
-        failures.push(`${describeStep(step)}: ${asFleetError(thrown).message}`)
-      }
+  async #awaitsCompose(seen: Seen): Promise<boolean> {
+    const { memory, log } = this.#reconciler
+    const awaited = describeAwaited(await awaitedOfCompose(memory, seen, performance.now() - this.#beganMs))
+    if (awaited !== '' && awaited !== this.#awaited) log('info', awaited)
+    this.#awaited = awaited
+    if (awaited !== '') this.lookAway()
+    return awaited !== ''
+  }
+
+  /** Somebody else keeps the fleet, or it cannot be seen: what was heard before says nothing of what comes. */
+  lookAway(): void {
+    this.#vitals = undefined
+    this.rolls = false
+    this.usage.watch([], { roles: {} })
+  }
+
+  /**
+   * Shared memory does not answer: where its own server has ended and Docker does not bring it back, it is started again. Nobody
+   * else could, and whoever kept the fleet last may: starting what runs changes nothing.
+   */
+  async mendMemory(): Promise<void> {
+    const unit = this.#looker.known.find(({ id }) => id === MEMORY_UNIT)
+    this.#outageMs ??= Date.now()
+    if (!unit || Date.now() - this.#outageMs < MEND_AFTER_MS) return
+    const { engine, log } = this.#reconciler
+    try {
+      const now = (await engine.list()).find(({ id }) => id === MEMORY_UNIT)
+      if (now?.state === 'running') return
+      log('info', `start ${MEMORY_UNIT}: shared memory does not answer, and it does not run`)
+      await engine.start(unit)
+    } catch (thrown) {
+      log('warn', asFleetError(thrown).message)
     }
   }
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
-  return failures
+
+  settled(): Promise<string[]> {
+    return this.#hands.settled()
+  }
+
+  async #apply({ steps, waits, rolls }: Plan, failures: Parameters<Hands['begin']>[1], goOn: () => Promise<boolean>) {
+    this.rolls = rolls
+    this.steps = steps
+    await Promise.all(waits.flatMap(({ failed }) => (failed ? [this.#hands.record(failed)] : [])))
+    this.#hands.begin(steps, failures, goOn)
+  }
 }
 
-async function say(reconciler: Reconciler, step: Step): Promise<void> {
-  const event: NewFleetEvent = {
-    type: 'step',
-    kind: step.kind,
-    id: step.kind === 'start' ? step.unit.id : step.id,
-    cause: step.cause,
-  }
-  await reconciler.memory.stream(streams.events).append({ at: now(), ...event })
+async function* only(nudges: AsyncIterable<void>, wanted: () => boolean): AsyncGenerator<void> {
+  for await (const nudge of nudges) if (wanted()) yield nudge
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Provisioner, VolumeFile, VolumeFill } from '../ports/engine/provision.ts'
 import { FleetError } from '../protocol/errors.ts'
-import type { Limits, Risk } from '../protocol/fleet.ts'
 import { stringify } from '../protocol/json.ts'
+import type { Limits, Risk } from '../protocol/limits.ts'
 import { secretFiles } from '../protocol/secrets.ts'
 
 /** Made once a fleet, kept as long as its data. */
@@ -27,13 +27,25 @@ export interface VolumeContents {
   submitUrl?: string
 }
 
-export type TrustLevel = 'infra' | 'rabbitmq' | 'agents' | 'executors' | 'operator'
+/** Servers each know their own password; `readers` are the roles that read the chain. */
+export type TrustLevel =
+  | 'redis'
+  | 'rabbitmq'
+  | 'postgres'
+  | 'controller'
+  | 'operator'
+  | 'sandbox'
+  | 'bot'
+  | 'agents'
+  | 'readers'
+  | 'executors'
 
 const OUR_UID = 10001
 const RABBITMQ_CONF = '10-arbdeck.conf'
 const REDIS_CONF = 'redis.conf'
 /** Who owns the volume decides who reads; the images of Redis and the like run as users of their own numbers. */
-const MODE = { infra: 0o444, rabbitmq: 0o444, agents: 0o400, executors: 0o400, operator: 0o400 } as const
+const SERVERS: readonly TrustLevel[] = ['redis', 'rabbitmq', 'postgres']
+const modeOf = (level: TrustLevel): number => (SERVERS.includes(level) ? 0o444 : 0o400)
 
 export const secretsVolume = (fleet: string, level: TrustLevel): string => `${fleet}-secrets-${level}`
 
@@ -50,51 +62,54 @@ export function makeSecrets(): FleetSecrets {
 }
 
 /**
- * The volumes of a fleet and the files in each, by level of trust. A process mounts one of them, which holds all that
- * it may know: agents (roles and bot), executors (executors and sandbox; what agents know and the keys), operator (the
- * hub), infra (Redis, Postgres, controller). RabbitMQ reads every file of its folder, so it has one of its own.
+ * The volumes of a fleet and the files in each, by level of trust. A process mounts one of them, which holds all that it
+ * may know and no more.
  */
 export function secretVolumes(fleet: string, secrets: FleetSecrets, contents: VolumeContents): VolumeFill[] {
-  const passwords = {
-    [secretFiles.redisPassword]: secrets.redisPassword,
-    [secretFiles.rabbitmqPassword]: secrets.rabbitmqPassword,
-    [secretFiles.postgresPassword]: secrets.postgresPassword,
-  }
+  const redis = { [secretFiles.redisPassword]: secrets.redisPassword }
+  const postgres = { [secretFiles.postgresPassword]: secrets.postgresPassword }
+  const bus = { ...redis, [secretFiles.rabbitmqPassword]: secrets.rabbitmqPassword }
+  const node = contents.rpcUrl === undefined ? {} : { [secretFiles.rpcUrl]: contents.rpcUrl }
+  const seed = { [secretFiles.practiceSeed]: secrets.practiceSeed }
   const agents = {
-    ...passwords,
+    ...bus,
+    ...postgres,
     [secretFiles.agentToken]: secrets.agentToken,
     [secretFiles.limits]: stringify(contents.limits),
     ...(contents.risk && { [secretFiles.risk]: stringify(contents.risk) }),
-    ...(contents.rpcUrl === undefined ? {} : { [secretFiles.rpcUrl]: contents.rpcUrl }),
   }
   const keys = contents.executorKeys
+  const sending = {
+    // With keys comes where they send to; an empty file is none.
+    ...(keys === undefined ? {} : { [secretFiles.submitUrl]: contents.submitUrl ?? '' }),
+    ...(keys === undefined ? {} : { [secretFiles.executorKeys]: keys.map((key) => `${key}\n`).join('') }),
+  }
+  const tokens = {
+    [secretFiles.agentToken]: secrets.agentToken,
+    [secretFiles.operatorToken]: secrets.operatorToken,
+  }
   const files: Record<TrustLevel, Record<string, string>> = {
-    infra: { ...passwords, [REDIS_CONF]: redisConf(secrets.redisPassword) },
+    redis: { ...redis, [REDIS_CONF]: redisConf(secrets.redisPassword, contents.rpcUrl !== undefined) },
     rabbitmq: { [RABBITMQ_CONF]: rabbitmqConf(secrets.rabbitmqPassword) },
+    postgres,
+    controller: bus,
+    operator: { ...bus, ...postgres, ...tokens },
+    sandbox: { ...redis, ...seed },
+    bot: { ...bus, ...node },
     agents,
-    executors: {
-      ...agents,
-      [secretFiles.practiceSeed]: secrets.practiceSeed,
-      // With keys comes where they send to; an empty file is none.
-      ...(keys === undefined ? {} : { [secretFiles.submitUrl]: contents.submitUrl ?? '' }),
-      ...(keys === undefined ? {} : { [secretFiles.executorKeys]: keys.map((key) => `${key}\n`).join('') }),
-    },
-    operator: {
-      ...passwords,
-      [secretFiles.agentToken]: secrets.agentToken,
-      [secretFiles.operatorToken]: secrets.operatorToken,
-    },
+    readers: { ...agents, ...node },
+    executors: { ...agents, ...node, ...seed, ...sending },
   }
   return (Object.keys(files) as TrustLevel[]).map((level) => ({
     volume: secretsVolume(fleet, level),
-    files: Object.entries(files[level]).map(([name, text]) => file(name, text, MODE[level])),
+    files: Object.entries(files[level]).map(([name, text]) => file(name, text, modeOf(level))),
   }))
 }
 
 /** Takes what executors send with out of their volume: it goes with every `down`, the other secrets with the data. */
 export const withoutKeys = (fleet: string): VolumeFill => ({
   volume: secretsVolume(fleet, 'executors'),
-  files: [secretFiles.executorKeys, secretFiles.submitUrl].map((name) => file(name, '', MODE.executors)),
+  files: [secretFiles.executorKeys, secretFiles.submitUrl].map((name) => file(name, '', modeOf('executors'))),
 })
 
 /**
@@ -136,14 +151,15 @@ const file = (name: string, text: string, mode: number): VolumeFile => ({
   gid: OUR_UID,
 })
 
-function redisConf(password: string): string {
+/** @param real the chain outlives this machine's power: then what money depends on is on the disk before it counts as written */
+function redisConf(password: string, real: boolean): string {
   return lines([
     'bind * -::*',
     'port 6379',
     `requirepass ${password}`,
     'dir /data',
     'appendonly yes',
-    'appendfsync everysec',
+    `appendfsync ${real ? 'always' : 'everysec'}`,
     'save ""',
     // Full is an error that is seen, never a value that is gone.
     'maxmemory-policy noeviction',

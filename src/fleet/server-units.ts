@@ -1,10 +1,10 @@
 import type { UnitSpec } from '../ports/engine/engine.ts'
 import { secretFiles } from '../protocol/secrets.ts'
+import { EDGE_NETWORK, NETWORK } from './networks.ts'
 import { secretsVolume, type TrustLevel } from './secrets.ts'
 
 type Unhashed = Omit<UnitSpec, 'specHash'>
 
-export const NETWORK = 'mcpnet'
 /** Where every process finds the volume of its level of trust. */
 export const SECRETS = '/run/arbdeck/secrets'
 export const MIB = 1024 * 1024
@@ -13,10 +13,13 @@ export const MIB = 1024 * 1024
 export function redis(fleet: string, image: string, port: number): Unhashed {
   const ask = `REDISCLI_AUTH=$(cat ${SECRETS}/${secretFiles.redisPassword}) redis-cli -h 127.0.0.1 ping | grep -q PONG`
   return {
-    ...server('redis', fleet, image, { level: 'infra', target: SECRETS }, '/data'),
+    ...server('redis', fleet, image, { level: 'redis', target: SECRETS }, '/data'),
     command: ['redis-server', `${SECRETS}/redis.conf`],
     ports: [{ container: 6379, host: port }],
+    networks: [NETWORK, EDGE_NETWORK],
     memoryBytes: 256 * MIB,
+    cpus: 1,
+    pids: 128,
     tmpfs: ['/tmp'],
     health: probe(['sh', '-c', ask], 1_000),
   }
@@ -37,7 +40,7 @@ export function rabbitmq(fleet: string, image: string): Unhashed {
 
 export function postgres(fleet: string, image: string): Unhashed {
   return {
-    ...server('postgres', fleet, image, { level: 'infra', target: SECRETS }, '/var/lib/postgresql/data'),
+    ...server('postgres', fleet, image, { level: 'postgres', target: SECRETS }, '/var/lib/postgresql/data'),
     // A folder below the volume's root: initdb wants one that is its own.
     env: {
       POSTGRES_USER: 'arbdeck',
@@ -72,6 +75,10 @@ function server(
     ],
     ports: [],
     networks: [NETWORK],
+    // Erlang's schedulers, and a process for each client of Postgres.
+    cpus: 2,
+    pids: 512,
+    graceMs: 10_000,
     readOnlyRoot: true,
   }
 }

@@ -6,12 +6,13 @@ import type { TaskBus } from '../ports/bus/bus.ts'
 import type { History } from '../ports/history/history.ts'
 import type { SharedMemory } from '../ports/memory/memory.ts'
 import { asFleetError, FleetError } from '../protocol/errors.ts'
-import type { AgentRecord } from '../protocol/fleet.ts'
+import type { AgentRecord, ReplicaId } from '../protocol/fleet.ts'
 import { openApi, sendError, sendHealth } from './api.ts'
 import { openAudit } from './audit.ts'
 import { catalogueOf } from './catalogue.ts'
 import { openGateway } from './gateway.ts'
 import { portHolder } from './holder.ts'
+import { openImages } from './images.ts'
 import { gatewayServer } from './mcp-server.ts'
 import { metricsText } from './metrics.ts'
 import { beatHeart } from './presence.ts'
@@ -35,6 +36,8 @@ export interface HubOptions {
   agentToken: string
   version: string
   log: Log
+  /** Host of a replica of an image; its id unless told. */
+  imageHost?: (id: ReplicaId) => string
   /** A tool that says nothing for so long has failed. */
   callTimeoutMs?: number
 }
@@ -69,12 +72,13 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   const refusal = guard(options.operatorToken)
   const stop = new AbortController()
   const onCatalogue = watchCatalogue()
-  const upstreams = openUpstreams({ token: options.agentToken, version })
   const http = createServer()
   // Nothing is begun before the port is ours: a second hub must not record beside the first.
   const port = await listenOrName(http, options)
   const url = options.advertise ?? urlOf(options.host, port)
 
+  const images = openImages({ memory, log, version, hostOf: options.imageHost })
+  const upstreams = openUpstreams({ token: options.agentToken, version, callerOf: images.callerOf })
   const audit = openAudit({ memory, log })
   const recorder = openRecorder({ memory, history, log })
   const registry = openRegistry({
@@ -138,7 +142,13 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       while (gateway.inHand() > 0 && performance.now() < until) await pause(CLOSE_LOOK_MS)
       await endpoint.close()
       await closeServer(http, CLOSE_SOCKETS_MS)
-      await Promise.all([registry.close(), upstreams.close(), heart.stop(), audit.close(CLOSE_GRACE_MS)])
+      await Promise.all([
+        registry.close(),
+        upstreams.close(),
+        images.close(),
+        heart.stop(),
+        audit.close(CLOSE_GRACE_MS),
+      ])
       await Promise.race([recorder.close(), pause(CLOSE_GRACE_MS, undefined, { ref: false })])
     },
   }

@@ -1,5 +1,6 @@
 import type { TaskBus } from '../ports/bus/bus.ts'
-import { type AgentRecord, ROLE_NAMES } from '../protocol/fleet.ts'
+import type { AgentRecord } from '../protocol/fleet.ts'
+import { QUEUE_ROLES } from '../protocol/task.ts'
 import type { Audit } from './audit.ts'
 
 export interface MetricsSources {
@@ -17,7 +18,7 @@ export async function metricsText({ agents, audit, sessions, bus }: MetricsSourc
     counts.set(labels, (counts.get(labels) ?? 0) + 1)
   }
   const depths = await Promise.all(
-    ROLE_NAMES.map((role) =>
+    QUEUE_ROLES.map((role) =>
       bus.depth(role).then(
         (depth): [string, number] => [`role="${role}"`, depth],
         () => undefined,

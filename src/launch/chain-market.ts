@@ -1,7 +1,10 @@
 import { abiWord, word } from '../../agent/dex/chain-types.ts'
 import { lookUpPools } from '../../agent/dex/discovery/lookup.ts'
+import { hasCode, liesRight } from '../../agent/dex/discovery/origin.ts'
+import { aaveRounding } from '../../agent/dex/lending/aave-rounding.ts'
 import { selector } from '../../agent/dex/pools/lens.ts'
 import { openRpc, type Rpc } from '../../agent/dex/rpc.ts'
+import { codeHash } from '../../agent/dex/trade/code-hash.ts'
 import { REHEARSAL_ADDRESS } from '../../agent/dex/trade/rehearsal.ts'
 import { readHead } from '../../agent/dex/trade/send.ts'
 import { type Artefacts, loadArtefacts } from '../../agent/sandbox/artefacts.ts'
@@ -33,14 +36,16 @@ export async function readMarket(rpc: Rpc, { profile, executor, privately }: Mar
   await proveProfile(rpc, profile)
   const tokens = tokensOf(profile)
   const addressOf = (symbol: string): Address => (profile.tokens[symbol] as { address: Address }).address
-  const { hash } = await readHead(rpc)
+  const { hash, number } = await readHead(rpc)
   const found = await lookUpPools(
     rpc,
     profile.factories,
     tokens.map((token) => token.address),
     hash,
   )
-  const lenders = await Promise.all(profile.lenders.map((lender) => lenderOf(rpc, lender)))
+  const lenders = await Promise.all(
+    profile.lenders.map((lender) => lenderOf(rpc, lender, profile.bases.map(addressOf))),
+  )
   const pools = await ofKnownCode(rpc, profile, found)
   return {
     chainInstance: String(profile.chainId),
@@ -54,9 +59,10 @@ export async function readMarket(rpc: Rpc, { profile, executor, privately }: Mar
     submit: privately ? 'private' : 'public',
     tokens,
     pools,
+    poolSource: { factories: profile.factories, fromBlock: Number(number) },
     lenders,
     executor: await executorOf(rpc, executor),
-    codeHashes: await codeHashesOf(rpc, { pools, lenders, tokens: tokens.map((token) => token.address) }),
+    codeHashes: await codeHashesOf(rpc, profile, { pools, lenders }),
     seed: null,
     at: now(),
   }
@@ -90,6 +96,9 @@ export function contractsOf(profile: ChainProfile): { what: string; address: Add
   return [
     ...tokensOf(profile).map(({ symbol, address }) => ({ what: symbol, address })),
     ...profile.factories.map(({ dex, address }) => ({ what: `the factory of ${dex}`, address })),
+    ...profile.factories.flatMap(({ dex, poolDeployer }) =>
+      poolDeployer ? [{ what: `the deployer of ${dex}'s pools`, address: poolDeployer }] : [],
+    ),
     ...profile.lenders.map(({ kind, address }) => ({ what: `the lender ${kind}`, address })),
   ]
 }
@@ -135,9 +144,16 @@ const ONE_BPS = 10n ** 14n
 const codeAt = (rpc: Rpc, address: Address): Promise<Hex> => rpc.request<Hex>('eth_getCode', [address, 'latest'])
 const call = (rpc: Rpc, to: Address, data: Hex): Promise<Hex> => rpc.request<Hex>('eth_call', [{ to, data }, 'latest'])
 
-async function lenderOf(rpc: Rpc, { kind, address }: ChainProfile['lenders'][number]): Promise<Lender> {
-  if (kind === 'aave_v3')
-    return { kind, address, premiumBps: Number(word(await call(rpc, address, FLASHLOAN_PREMIUM_TOTAL), 0)) }
+async function lenderOf(
+  rpc: Rpc,
+  { kind, address }: ChainProfile['lenders'][number],
+  bases: readonly Address[],
+): Promise<Lender> {
+  if (kind === 'aave_v3') {
+    const premiumBps = Number(word(await call(rpc, address, FLASHLOAN_PREMIUM_TOTAL), 0))
+    const rounding = await aaveRounding(rpc, address, premiumBps, bases)
+    return { kind, address, premiumBps, ...(rounding && { rounding }) }
+  }
   const collector = word(await call(rpc, address, FEES_COLLECTOR), 0)
   const fee = word(await call(rpc, `0x${abiWord(collector).slice(24)}`, FLASH_LOAN_FEE), 0)
   return { kind, address, premiumBps: Number((fee + ONE_BPS - 1n) / ONE_BPS) }
@@ -151,15 +167,15 @@ async function executorOf(rpc: Rpc, address: Address | undefined): Promise<Chain
   return { address, codeHash }
 }
 
-/** Without the pools of a factory whose code is not what the profile says that its pools have. */
+/** Without the pools of a factory whose place or code is not what the profile says of its pools. */
 async function ofKnownCode(rpc: Rpc, profile: ChainProfile, pools: readonly PoolInfo[]): Promise<PoolInfo[]> {
-  const wanted = new Map(profile.factories.map((factory) => [factory.dex, factory.poolCodeHash]))
+  const makers = new Map(profile.factories.map((factory) => [factory.dex, factory]))
   const fits = await Promise.all(
     pools.map(async (pool) => {
-      const hash = wanted.get(pool.dex)
-      if (hash === undefined || pool.kind === 'v4') return true
-      const { pool: found } = await hashCode(rpc, { pool: [pool.address] })
-      return found[0] === hash
+      const maker = makers.get(pool.dex)
+      if (!maker) return true
+      if (!liesRight(pool, maker)) return false
+      return maker.poolCodeHash === undefined || hasCode(pool, maker, await codeHash(rpc, pool.address))
     }),
   )
   return pools.filter((_, i) => fits[i])
@@ -167,16 +183,17 @@ async function ofKnownCode(rpc: Rpc, profile: ChainProfile, pools: readonly Pool
 
 function codeHashesOf(
   rpc: Rpc,
-  { pools, lenders, tokens }: { pools: readonly PoolInfo[]; lenders: readonly Lender[]; tokens: readonly Address[] },
+  profile: ChainProfile,
+  { pools, lenders }: Pick<ChainInfo, 'pools' | 'lenders'>,
 ): Promise<ChainInfo['codeHashes']> {
-  const ofKind = (kind: PoolInfo['kind']) =>
-    pools.filter((pool) => pool.kind === kind).map((pool) => pool.manager ?? pool.address)
+  const ofKind = (kind: PoolInfo['kind']) => pools.filter((pool) => pool.kind === kind).map((pool) => pool.address)
   const lending = (kind: Lender['kind']) => lenders.filter((each) => each.kind === kind).map((each) => each.address)
   return hashCode(rpc, {
-    token: tokens,
+    token: tokensOf(profile).map(({ address }) => address),
     v2_pair: ofKind('v2'),
     v3_pool: ofKind('v3'),
-    v4_manager: ofKind('v4'),
+    // Of no matter how many pools: it holds those that come, too.
+    v4_manager: profile.factories.filter(({ kind }) => kind === 'v4').map(({ address }) => address),
     aave_v3_pool: lending('aave_v3'),
     balancer_v2_pool: lending('balancer_v2'),
   })

@@ -10,7 +10,6 @@ import { type Artefacts, loadArtefacts } from '../../agent/sandbox/artefacts.ts'
 import { coin } from '../cli/text.ts'
 import type { FleetOptions } from '../client/launcher.ts'
 import { type ChainProfile, profileOf } from '../fleet/chain-profile.ts'
-import { readSpec } from '../fleet/spec.ts'
 import type { Deployment, DeployOrder } from '../protocol/deployment.ts'
 import { FleetError } from '../protocol/errors.ts'
 import { type Address, type GasUnits, gasUnits, type Hex, type Wei, wei } from '../protocol/units.ts'
@@ -18,6 +17,7 @@ import { chooseChain } from './chain-choice.ts'
 import { proveExecutor, proveProfile } from './chain-market.ts'
 import { type DeployPlan, planDeployment } from './deploy-plan.ts'
 import { type KeyFile, readKeyFile } from './key-file.ts'
+import { readManifest } from './manifest.ts'
 
 const WAIT_MS = 180_000
 const LOOK_MS = 500
@@ -49,7 +49,7 @@ export async function deployExecutor(
       remedy: 'Name its node with --chain URL or --chain @FILE; the sandbox deploys the contract itself.',
     })
   const profile = profileOf(chain.chainId, path.resolve(options.chainsDir ?? parts.defaultChains))
-  const { limits } = readSpec(options.manifest ?? parts.defaultManifest)
+  const { limits } = readManifest(options.manifest ?? parts.defaultManifest)
   const keyFile = keysFor(options, order)
   if (keyFile?.exposed) say(`others on this machine can read ${options.keyFile}: chmod 600 it`)
   const plan = planDeployment(order, { profile, limits, keys: keyFile?.addresses ?? [] })

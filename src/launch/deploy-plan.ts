@@ -2,7 +2,7 @@ import { type ChainProfile, tokensOf } from '../fleet/chain-profile.ts'
 import type { TokenInfo } from '../protocol/chain.ts'
 import type { Cap, Deployment, DeployOrder } from '../protocol/deployment.ts'
 import { FleetError } from '../protocol/errors.ts'
-import type { Limits } from '../protocol/fleet.ts'
+import type { Limits } from '../protocol/limits.ts'
 import { nearest } from '../protocol/nearest.ts'
 import { type Address, raw } from '../protocol/units.ts'
 

@@ -22,12 +22,13 @@ export async function endFleet(
     for (const unit of units)
       say({ type: 'service', at: now(), name: unit.id, state: how.remove ? 'removed' : 'stopped' })
   }
-  const units = await engine.list()
   const infrastructure = (unit: ObservedUnit) => INFRASTRUCTURE.includes(unit.id)
   await stop(
-    units.filter((unit) => unit.id === 'controller'),
+    (await engine.list()).filter((unit) => unit.id === 'controller'),
     STOP_GRACE_MS,
   )
+  // Only now: until it was gone the controller may have started another.
+  const units = await engine.list()
   await stop(
     units.filter((unit) => unit.unit.kind === 'agent'),
     STOP_GRACE_MS,

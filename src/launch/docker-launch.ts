@@ -3,17 +3,21 @@ import type { FleetClient } from '../client/client.ts'
 import type { FleetOptions, Up } from '../client/launcher.ts'
 import { notRunning } from '../client/socket.ts'
 import { ensureImages, imageChoice } from '../fleet/images.ts'
-import { readSpec, specHash } from '../fleet/spec.ts'
+import { specHash } from '../fleet/spec.ts'
 import { describeAddress } from '../ports/engine/docker/address.ts'
 import { connectDocker } from '../ports/engine/docker/connect.ts'
-import { chooseChain } from './chain-choice.ts'
+import { isLocal } from '../ports/engine/docker/relay.ts'
+import { chooseChain, urlOf } from './chain-choice.ts'
 import { marketOf } from './chain-market.ts'
 import { endFleet, type Say } from './docker-end.ts'
 import { dockerClient, findSecrets, imageSources, openDocker, openDockerMemory, usualHubPort } from './docker-parts.ts'
-import { chainOf, refuseUnreachableChain } from './docker-refusals.ts'
+import { chainOf, refuseUnreachableNode } from './docker-refusals.ts'
 import { startFleet } from './docker-start.ts'
+import { readManifest } from './manifest.ts'
+import { removeOldImages } from './old-images.ts'
 import { openPurse } from './purse.ts'
 import { refuseOther, refuseTakenPort } from './refusals.ts'
+import { readRoleSecrets } from './role-parts.ts'
 import { whole } from './whole.ts'
 
 /** @throws FleetError `engine_unreachable`, `fleet_not_running` */
@@ -33,22 +37,27 @@ export async function upDocker(
   say: Say,
   signal: AbortSignal,
 ): Promise<Up> {
-  const spec = readSpec(options.manifest ?? launcher.defaultManifest)
+  const spec = readManifest(options.manifest ?? launcher.defaultManifest)
+  const roleSecrets = readRoleSecrets(spec, options.secretsDir)
   const parts = await openDocker(options.fleet)
   const before = await parts.engine.list()
   const running = before.some((unit) => unit.id === 'controller' && unit.state === 'running')
   const file = parts.state.fleetFile()
   if (running && file) refuseOther(options, file, specHash(spec))
-  if (!before.some((unit) => unit.id === 'hub')) await refuseTakenPort(options.hubPort ?? usualHubPort(options.fleet))
-  const chain = await chooseChain(chainOf(options, parts, running), options.chainId)
-  refuseUnreachableChain(chain)
+  const here = isLocal(parts.connection.address) // elsewhere the daemon itself says which port is taken
+  if (here && !before.some((unit) => unit.id === 'hub'))
+    await refuseTakenPort(options.hubPort ?? usualHubPort(options.fleet))
+  const node = chainOf(options, parts, running)
+  if (node !== 'sandbox') refuseUnreachableNode(urlOf(node), parts.connection.address)
+  const chain = await chooseChain(node, options.chainId)
 
   const chainsDir = path.resolve(options.chainsDir ?? launcher.defaultChains)
   const purse = await openPurse({ options, chain, spec, chainsDir }, say)
+  refuseUnreachableNode(purse.submitUrl, parts.connection.address)
   const market = running
     ? undefined
     : await marketOf(chain, { chainsDir, executor: options.executorAddress, privately: purse.submitUrl !== undefined })
-  const start = { options, parts, spec, chain, market, purse, entry: launcher.entry, running }
+  const start = { options, parts, spec, chain, market, purse, roleSecrets, entry: launcher.entry, running }
   const client = await startFleet(start, say, signal)
   const ready = whole(client, signal)
   return {
@@ -86,6 +95,7 @@ export async function buildDocker(
     { sandbox: true },
     onLine,
   )
+  await removeOldImages(parts.provisioner, Object.values(images), onLine)
   await parts.engine.close()
   return Object.values(images)
 }

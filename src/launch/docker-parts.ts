@@ -3,8 +3,8 @@ import { DirectClient } from '../client/direct.ts'
 import { openHubClient } from '../client/hub.ts'
 import { notRunning } from '../client/socket.ts'
 import { StateFolder } from '../client/state.ts'
+import { composeTags } from '../fleet/compose-inputs.ts'
 import { imageChoice } from '../fleet/images.ts'
-import { reconcileOnce } from '../fleet/reconcile.ts'
 import { type FleetSecrets, makeSecrets, readSecrets } from '../fleet/secrets.ts'
 import { fleetUnits } from '../fleet/units.ts'
 import { connectDocker, type DockerConnection } from '../ports/engine/docker/connect.ts'
@@ -18,7 +18,7 @@ import type { SharedMemory } from '../ports/memory/memory.ts'
 import { openMemory } from '../ports/memory/open.ts'
 import { FleetError } from '../protocol/errors.ts'
 import type { ServiceName } from '../protocol/fleet.ts'
-import { keys, leases } from '../protocol/keys.ts'
+import { keepDockerWhole } from './keep-whole.ts'
 
 const REDIS_PORT = 6_379
 const HUB_PORT = 3_000
@@ -44,14 +44,28 @@ export async function openDocker(fleet: string): Promise<DockerParts> {
 }
 
 /** The secrets of the fleet: as this machine keeps them, else read back from their volumes; undefined when there are none. */
-export async function findSecrets({ fleet, state, provisioner }: DockerParts): Promise<FleetSecrets | undefined> {
-  const kept = state.read(SECRETS_FILE)
-  if (kept !== undefined) return JSON.parse(kept) as FleetSecrets
-  const base = imageChoice(process.env).base
-  if (!(await provisioner.hasImage(base))) return undefined
-  const found = await readSecrets(provisioner, fleet, base)
+export async function findSecrets(parts: DockerParts): Promise<FleetSecrets | undefined> {
+  const { fleet, state, provisioner } = parts
+  const kept = keptSecrets(parts)
+  if (kept) return kept
+  const image = await imageWithNode(provisioner, fleet)
+  if (image === undefined) return undefined
+  const found = await readSecrets(provisioner, fleet, image)
   if (found) keepSecrets(state, found)
   return found
+}
+
+/** The base; where compose built the images its builder may have kept no copy of that. */
+async function imageWithNode(provisioner: Provisioner, fleet: string): Promise<string | undefined> {
+  for (const image of [imageChoice(process.env).base, composeTags(fleet).agent])
+    if (await provisioner.hasImage(image)) return image
+  return undefined
+}
+
+/** As this machine keeps them. */
+export function keptSecrets({ state }: DockerParts): FleetSecrets | undefined {
+  const kept = state.read(SECRETS_FILE)
+  return kept === undefined ? undefined : (JSON.parse(kept) as FleetSecrets)
 }
 
 export async function findOrMakeSecrets(parts: DockerParts): Promise<FleetSecrets> {
@@ -126,7 +140,7 @@ export function dockerClient(
     hub: { tools: () => withHub((hub) => hub.tools()), call: (tool, input) => withHub((hub) => hub.call(tool, input)) },
     by: 'operator',
     unitsOf: fleetUnits,
-    keepWhole: () => keepWholeMyself(engine, memory),
+    keepWhole: () => keepDockerWhole(engine, memory),
     end,
     close: async () => {
       await Promise.allSettled([memory.close(), engine.close()])
@@ -144,19 +158,6 @@ const noHub = (): FleetError =>
       transient: true,
     },
   )
-
-/** One pass of the reconciler by this process, when no controller says that it lives. */
-async function keepWholeMyself(engine: Engine, memory: SharedMemory): Promise<void> {
-  if (await memory.read(keys.service('controller'))) return
-  const owner = `cli-${process.pid}`
-  const lease = await memory.lease(leases.reconciler, owner, 60_000)
-  if (!lease) return
-  try {
-    await reconcileOnce({ memory, engine, owner, log: () => {}, unitsOf: fleetUnits, keeps: () => true })
-  } finally {
-    await lease.release()
-  }
-}
 
 /** Where this build has what goes into the images. */
 export function imageSources(entry: string) {

@@ -1,6 +1,8 @@
 import type { FleetOptions } from '../client/launcher.ts'
+import { type DockerAddress, describeAddress } from '../ports/engine/docker/address.ts'
+import { isLocal } from '../ports/engine/docker/relay.ts'
 import { FleetError } from '../protocol/errors.ts'
-import type { ChainChoice } from './chain-choice.ts'
+import { isHere } from './docker-node.ts'
 import type { DockerParts } from './docker-parts.ts'
 
 export function chainOf(options: FleetOptions, parts: DockerParts, running: boolean): string {
@@ -12,16 +14,16 @@ export function chainOf(options: FleetOptions, parts: DockerParts, running: bool
   })
 }
 
-export function refuseUnreachableChain(chain: ChainChoice): void {
-  if (chain.url === null) return
-  const { protocol, hostname } = new URL(chain.url)
-  const here = /^(localhost|127\.|\[::1\])/.test(hostname)
-  if (protocol !== 'ipc:' && !here) return
+/** @throws FleetError `unsupported` for a node that containers cannot reach, whatever it listens on */
+export function refuseUnreachableNode(url: string | undefined, daemon: DockerAddress): void {
+  if (url === undefined || !URL.canParse(url)) return
+  const ipc = new URL(url).protocol === 'ipc:'
+  if (!ipc && (isLocal(daemon) || !isHere(url))) return
   throw new FleetError(
     'unsupported',
-    protocol === 'ipc:'
+    ipc
       ? 'containers cannot reach a node over ipc'
-      : 'containers cannot reach a node that listens on localhost',
+      : `the node listens on localhost of this machine, and the daemon at ${describeAddress(daemon)} is on another`,
     {
       remedy: 'Name the node by http or ws and an address that containers reach, or use --engine embedded.',
     },

@@ -1,7 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FleetClient } from '../client/client.ts'
 import type { FleetOptions } from '../client/launcher.ts'
+import { forgetCompose } from '../fleet/adoption.ts'
 import { ensureImages, imageChoice } from '../fleet/images.ts'
+import { fleetNetworks } from '../fleet/networks.ts'
+import { type RoleSecrets, roleFills } from '../fleet/role-volumes.ts'
 import { secretVolumes } from '../fleet/secrets.ts'
 import { specHash } from '../fleet/spec.ts'
 import { fleetUnits } from '../fleet/units.ts'
@@ -16,6 +19,7 @@ import { now } from '../protocol/schemas.ts'
 import type { ChainChoice } from './chain-choice.ts'
 import { describeMarket } from './chain-market.ts'
 import { endFleet, INFRASTRUCTURE, type Say } from './docker-end.ts'
+import { urlsForContainers } from './docker-node.ts'
 import {
   type DockerParts,
   dockerClient,
@@ -24,11 +28,14 @@ import {
   openDockerMemory,
   usualHubPort,
 } from './docker-parts.ts'
+import { removeOldImages } from './old-images.ts'
 import { portIsFree } from './port.ts'
 import type { Purse } from './purse.ts'
+import { pullRoleImages, refuseMissingSecrets } from './role-parts.ts'
 import { type WantedInputs, writeWanted } from './wanted.ts'
 
 const INFRA_MS = 120_000
+const REDIS_PORT = 6_379
 
 export interface Start {
   options: FleetOptions
@@ -39,6 +46,8 @@ export interface Start {
   market: ChainInfo | undefined
   /** What it sends with on a chain that is not the sandbox. */
   purse: Purse
+  /** What roles name in `secrets`, as given now. */
+  roleSecrets: RoleSecrets
   entry: string
   /** Whether it runs already. */
   running: boolean
@@ -50,27 +59,32 @@ export async function startFleet(start: Start, say: Say, signal: AbortSignal): P
   const { provisioner, fleet } = parts
   const service = (name: string, state: string, note?: string) =>
     say({ type: 'service', at: now(), name, state, ...(note === undefined ? {} : { note }) })
+  const building = (line: string) => service('images', 'building', line)
   const images = await ensureImages(
     provisioner,
     imageChoice(process.env),
     imageSources(start.entry),
     { sandbox: chain.name === 'sandbox' },
-    (line) => service('images', 'building', line),
+    building,
   )
+  await removeOldImages(provisioner, Object.values(images), building)
+  await pullRoleImages(provisioner, spec, building)
+  if (!start.running) await refuseMissingSecrets(parts, spec, start.roleSecrets, images.base)
   signal.throwIfAborted()
-  await provisioner.ensureNetwork('mcpnet')
+  for (const { name, reach } of fleetNetworks({ chain: chain.name })) await provisioner.ensureNetwork(name, reach)
+  const { purse } = start
+  const urls = await urlsForContainers(parts, { chain: chain.url, submit: purse.submitUrl }, images.base)
+  signal.throwIfAborted()
   const secrets = await findOrMakeSecrets(parts)
-  await provisioner.fillVolumes(
-    secretVolumes(fleet, secrets, {
-      limits: spec.limits,
-      risk: spec.risk,
-      ...(chain.url === null ? {} : { rpcUrl: chain.url }),
-      // Of a fleet that runs, the keys of before stay unless others are given.
-      ...(start.purse.keys || !start.running ? { executorKeys: start.purse.keys ?? [] } : {}),
-      ...(start.purse.submitUrl === undefined ? {} : { submitUrl: start.purse.submitUrl }),
-    }),
-    images.base,
-  )
+  const volumes = secretVolumes(fleet, secrets, {
+    limits: spec.limits,
+    risk: spec.risk,
+    ...(urls.chain === null ? {} : { rpcUrl: urls.chain }),
+    // Of a fleet that runs, the keys of before stay unless others are given.
+    ...(purse.keys || !start.running ? { executorKeys: purse.keys ?? [] } : {}),
+    ...(urls.submit === undefined ? {} : { submitUrl: urls.submit }),
+  })
+  await provisioner.fillVolumes([...volumes, ...roleFills(fleet, spec, start.roleSecrets)], images.base)
   signal.throwIfAborted()
 
   const inputs = {
@@ -88,9 +102,9 @@ export async function startFleet(start: Start, say: Say, signal: AbortSignal): P
     running: start.running,
     images,
   }
-  const units = new Map(
-    fleetUnits(planned(inputs), { redisPort: (await portIsFree(6_379)) ? 6_379 : 0 }).map((unit) => [unit.id, unit]),
-  )
+  // What is free on another machine cannot be seen from here, and nobody there needs the usual port.
+  const redisPort = isLocal(parts.connection.address) && (await portIsFree(REDIS_PORT)) ? REDIS_PORT : 0
+  const units = new Map(fleetUnits(planned(inputs), { redisPort }).map((unit) => [unit.id, unit]))
   await startAll(parts, units, INFRASTRUCTURE, service)
   await waitHealthy(parts, 'redis', signal)
   service('redis', 'healthy')
@@ -98,6 +112,7 @@ export async function startFleet(start: Start, say: Say, signal: AbortSignal): P
   if (!isLocal(parts.connection.address)) await startAll(parts, units, ['controller'], service)
   const memory = await openDockerMemory(parts, secrets, 10_000)
   const wanted = await writeWanted(memory, inputs)
+  await forgetCompose(memory)
   if (start.market) {
     await memory.write(keys.chain, start.market)
     say({ type: 'note', at: now(), level: 'info', from: 'up', message: describeMarket(start.market, chain.name) })

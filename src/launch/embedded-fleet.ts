@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { DirectClient } from '../client/direct.ts'
 import { openHubClient } from '../client/hub.ts'
 import type { StateFolder } from '../client/state.ts'
+import { runAutoscaler } from '../fleet/autoscaler.ts'
 import { runReconciler } from '../fleet/reconcile.ts'
 import { openBus } from '../ports/bus/open.ts'
 import { openEmbeddedEngine } from '../ports/engine/embedded.ts'
@@ -21,8 +22,10 @@ import type { ChainChoice } from './chain-choice.ts'
 import { describeMarket } from './chain-market.ts'
 import { startEmbeddedUnit } from './embedded-start.ts'
 import { embeddedUnits } from './embedded-units.ts'
+import { persistOf } from './kept-memory.ts'
 import { laterHistory } from './later-history.ts'
 import type { Purse } from './purse.ts'
+import { partsLeftOut } from './role-parts.ts'
 import { type WantedInputs, writeWanted } from './wanted.ts'
 
 export interface EmbeddedOptions {
@@ -45,16 +48,14 @@ export interface EmbeddedFleet {
 }
 
 const STOP_GRACE_MS = 3_000
+/** In the state folder: what of shared memory outlives the host. */
 
 /** Starts a fleet in this process: embedded bus and memory, PGlite, anvil as a child. Resolves before it is healthy. */
 export async function startEmbeddedFleet(options: EmbeddedOptions): Promise<EmbeddedFleet> {
   const { state, chain, version } = options
   const { fleet } = options.wanted
   mkdirSync(state.file('logs'), { recursive: true, mode: 0o700 })
-  const memory = await openMemory('embedded:', {
-    fleet,
-    persist: { file: state.file('memory.json'), keys: [keys.wanted, keys.halt] },
-  })
+  const memory = await openMemory('embedded:', { fleet, persist: persistOf(state, chain) })
   const bus = await openBus('embedded:', { fleet })
   await writeWanted(memory, {
     ...options.wanted,
@@ -82,8 +83,10 @@ export async function startEmbeddedFleet(options: EmbeddedOptions): Promise<Embe
   })
   const log = (level: LogLevel, message: string) => void say(memory, level, message)
   if (market) log('info', describeMarket(market, chain.name))
+  for (const left of partsLeftOut(options.wanted.spec)) log('warn', left)
   const reconciler = { memory, engine, unitsOf: embeddedUnits, keeps: () => true, owner: `host-${process.pid}`, log }
   const keeping = runReconciler(reconciler, life.signal)
+  const scaling = runAutoscaler({ ...reconciler, bus }, life.signal)
   const beating = beatController(memory, life.signal)
 
   const client = new DirectClient({
@@ -104,7 +107,7 @@ export async function startEmbeddedFleet(options: EmbeddedOptions): Promise<Embe
     client,
     stop: async () => {
       life.abort()
-      await Promise.allSettled([keeping, beating])
+      await Promise.allSettled([keeping, scaling, beating])
       await stopAll(engine, await engine.list())
       await Promise.allSettled([engine.close(), bus.close(), memory.close(), history.close()])
     },

@@ -3,19 +3,18 @@ import { mkdirSync, openSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { FleetClient, ScaleChange } from '../client/client.ts'
+import type { FleetClient } from '../client/client.ts'
 import type { FleetOptions, Up } from '../client/launcher.ts'
 import { notRunning, SocketClient } from '../client/socket.ts'
 import { type FleetFile, StateFolder } from '../client/state.ts'
-import { readSpec, specHash } from '../fleet/spec.ts'
+import { specHash } from '../fleet/spec.ts'
 import { type ErrorDocument, FleetError } from '../protocol/errors.ts'
 import type { FleetEvent } from '../protocol/event.ts'
-import { type FleetSpec, type Profile, ROLE_NAMES } from '../protocol/fleet.ts'
 import { CHAIN_FILE, chooseChain } from './chain-choice.ts'
 import { KEYS_FILE } from './key-file.ts'
-import { openPurse, type Purse, SUBMIT_FILE } from './purse.ts'
+import { readManifest } from './manifest.ts'
+import { dropPurse, openPurse, type Purse, SUBMIT_FILE } from './purse.ts'
 import { refuseOther } from './refusals.ts'
-import { countsOf } from './wanted.ts'
 import { whole } from './whole.ts'
 
 export interface EmbeddedLauncherParts {
@@ -47,12 +46,12 @@ export async function upEmbedded(
 ): Promise<Up> {
   const state = new StateFolder(options.fleet)
   const manifest = options.manifest ?? parts.defaultManifest
-  const spec = readSpec(manifest)
+  const spec = readManifest(manifest)
   const running = state.holder() === undefined ? undefined : await waitServing(state, signal)
   if (running) {
     refuseOther(options, running, specHash(spec))
     const client = await attachEmbedded(options.fleet)
-    if (options.profile) await client.scale(profileChanges(spec, options.profile), options.profile)
+    if (options.profile) await client.scale([], options.profile)
     const ready = whole(client, signal)
     return {
       client,
@@ -67,9 +66,14 @@ export async function upEmbedded(
   tellPurse(state, await openPurse({ options, chain, spec, chainsDir }, say))
   const host = await startHost(state, { ...options, chainsDir }, parts.entry, manifest, signal)
   const client = await attachEmbedded(options.fleet)
-  const ready = Promise.race([wholeWithHistory(client, signal), diedEarly(host)])
+  let leaving = false
+  // Whoever leaves before it is ready ends the host: no failure of the start.
+  const ready = Promise.race([wholeWithHistory(client, signal), diedEarly(host)]).catch((thrown: unknown) => {
+    if (!leaving) throw thrown
+  })
   ready.catch(() => {})
   const leave = async () => {
+    leaving = true
     if (!options.detach) await endHost(host)
     else await client.end({ remove: true, volumes: false }).catch(() => {})
   }
@@ -77,16 +81,13 @@ export async function upEmbedded(
   return { client, started: true, why, ready, leave }
 }
 
-function profileChanges(spec: FleetSpec, profile: Profile): ScaleChange[] {
-  const counts = countsOf(spec, profile)
-  return ROLE_NAMES.map((role) => ({ role, op: 'set', count: counts[role] }))
-}
-
 /** Ends an embedded fleet, or what is left of it. @throws FleetError `fleet_not_running` when there is nothing to end */
 export async function downEmbedded(fleet: string, how: { remove: boolean; volumes: boolean }): Promise<void> {
   const state = new StateFolder(fleet)
   const pid = state.holder()
   if (pid === undefined) {
+    // A host that was killed has left them.
+    dropPurse(state)
     if (!state.exists() || !how.volumes) throw notRunning(fleet)
     state.remove()
     return

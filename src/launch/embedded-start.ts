@@ -68,6 +68,7 @@ async function startOneAgent(
     limits: wanted.spec.limits,
     risk: wanted.spec.risk,
     live: wanted.live,
+    projectDir: parts.state.folder('project'),
     mcp: { host: HOST, port, token: tokens.agent },
     version,
     log,

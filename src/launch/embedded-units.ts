@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { UnitSpec } from '../ports/engine/engine.ts'
-import { ROLE_NAMES, replicaId, type ServiceName, type Wanted } from '../protocol/fleet.ts'
+import { replicaId, roleNames, roleSpec, type ServiceName, type Wanted } from '../protocol/fleet.ts'
 
 /** What an embedded fleet consists of beside its agents; the reconciler itself is the controller. */
 const SERVICES: readonly ServiceName[] = ['sandbox', 'hub', 'bot']
@@ -8,8 +8,8 @@ const SERVICES: readonly ServiceName[] = ['sandbox', 'hub', 'bot']
 /** The units of an embedded fleet: services first, then agents in the order of the roles. */
 export function embeddedUnits(wanted: Wanted): UnitSpec[] {
   const services = SERVICES.filter((name) => name !== 'sandbox' || wanted.chain === 'sandbox')
-  const agents = ROLE_NAMES.flatMap((role) =>
-    Array.from({ length: wanted.counts[role] }, (_, i) => ({ role, replica: i + 1 })),
+  const agents = roleNames(wanted.spec).flatMap((role) =>
+    Array.from({ length: wanted.counts[role] ?? 0 }, (_, i) => ({ role, replica: i + 1 })),
   )
   return [
     ...services.map((service) =>
@@ -20,7 +20,7 @@ export function embeddedUnits(wanted: Wanted): UnitSpec[] {
         replicaId(role, replica),
         { kind: 'agent', role, replica },
         wanted,
-        wanted.spec.roles[role].firstPort + replica - 1,
+        roleSpec(wanted.spec, role).firstPort + replica - 1,
       ),
     ),
   ]

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { serveControl } from '../client/host.ts'
 import { StateFolder } from '../client/state.ts'
-import { readSpec, specHash } from '../fleet/spec.ts'
+import { specHash } from '../fleet/spec.ts'
 import { asFleetError, FleetError } from '../protocol/errors.ts'
 import type { Profile } from '../protocol/fleet.ts'
 import { now } from '../protocol/schemas.ts'
@@ -10,7 +10,8 @@ import { CHAIN_FILE, chooseChain } from './chain-choice.ts'
 import { marketOf } from './chain-market.ts'
 import { startEmbeddedFleet } from './embedded-fleet.ts'
 import { KEYS_FILE } from './key-file.ts'
-import { SUBMIT_FILE } from './purse.ts'
+import { readManifest } from './manifest.ts'
+import { dropPurse, SUBMIT_FILE } from './purse.ts'
 import { refuseTakenPort } from './refusals.ts'
 
 export interface HostArgs {
@@ -59,17 +60,12 @@ export async function runHost(args: HostArgs): Promise<number> {
   }
 }
 
-/** They lie on the disk for as long as the fleet lives. */
-function dropPurse(state: StateFolder): void {
-  for (const name of [KEYS_FILE, SUBMIT_FILE]) rmSync(state.file(name), { force: true })
-}
-
 const linesOf = (text: string | undefined): Hex[] | undefined => text?.trim().split('\n') as Hex[] | undefined
 
 async function serveFleet(args: HostArgs, state: StateFolder): Promise<number> {
   const chain = await chooseChain(state.read(CHAIN_FILE)?.trim() ?? 'sandbox', args.chainId)
   await refuseTakenPort(args.hubPort)
-  const spec = readSpec(args.manifest)
+  const spec = readManifest(args.manifest)
   const purse = { keys: linesOf(state.read(KEYS_FILE)), submitUrl: state.read(SUBMIT_FILE)?.trim() }
   const market = await marketOf(chain, { ...args, privately: purse.submitUrl !== undefined })
   const socketPath = state.socketPath('control.sock')

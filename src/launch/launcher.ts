@@ -2,9 +2,11 @@ import type { FleetClient } from '../client/client.ts'
 import type { FleetOptions, Launcher } from '../client/launcher.ts'
 import { StateFolder } from '../client/state.ts'
 import { FleetError } from '../protocol/errors.ts'
+import { roleNames } from '../protocol/fleet.ts'
 import { checkMachine } from './check.ts'
 import { attachDocker, buildDocker, dockerAnswers, dockerHas, downDocker, upDocker } from './docker-launch.ts'
 import { attachEmbedded, downEmbedded, upEmbedded } from './embedded-launch.ts'
+import { readManifest } from './manifest.ts'
 
 export interface LauncherParts {
   /** The built entry that knows the command `host`. */
@@ -25,13 +27,22 @@ export function openLauncher(parts: LauncherParts): Launcher {
         ? upDocker(options, parts, why, onEvent, signal)
         : upEmbedded(options, parts, why, onEvent, signal)
     },
+    planUp: async (options) => {
+      const [{ engine, why }, { planDockerUp, planEmbeddedUp }] = await Promise.all([
+        chooseEngine(options),
+        import('./dry-run.ts'),
+      ])
+      return { why, plan: await (engine === 'docker' ? planDockerUp : planEmbeddedUp)(options, parts) }
+    },
     down: async (options, how, onEvent) => {
       const engine = options.engine === 'auto' ? await engineToEnd(options.fleet) : options.engine
       return engine === 'docker' ? downDocker(options, how, onEvent) : downEmbedded(options.fleet, how)
     },
+    rolesOf: (options) => roleNames(readManifest(options.manifest ?? parts.defaultManifest)),
     check: (options) => checkMachine(options, parts),
     deployExecutor: async (options, order, onLine) =>
       (await import('./deploy-executor.ts')).deployExecutor(options, order, parts, onLine),
+    generate: async (options, how) => (await import('./generate.ts')).generateCompose(options, how, parts),
     build: (options, onLine) => buildDocker(options, parts.entry, onLine),
   }
 }

@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs'
 import type { FleetOptions } from '../client/launcher.ts'
+import type { StateFolder } from '../client/state.ts'
 import { profileOf } from '../fleet/chain-profile.ts'
 import { FleetError } from '../protocol/errors.ts'
 import type { FleetEvent } from '../protocol/event.ts'
@@ -6,7 +8,7 @@ import type { FleetSpec } from '../protocol/fleet.ts'
 import { now } from '../protocol/schemas.ts'
 import type { Address, Hex } from '../protocol/units.ts'
 import { type ChainChoice, urlOf } from './chain-choice.ts'
-import { readKeyFile } from './key-file.ts'
+import { KEYS_FILE, readKeyFile } from './key-file.ts'
 import { approveLive } from './live.ts'
 
 /** In the state folder of an embedded fleet, mode 0600, while the fleet lives: where transactions go, when not to the node. */
@@ -18,6 +20,11 @@ export interface Purse {
   keys: Hex[] | undefined
   /** Undefined: the node. */
   submitUrl: string | undefined
+}
+
+/** What an embedded fleet sends with lies on the disk for as long as the fleet lives. */
+export function dropPurse(state: StateFolder): void {
+  for (const name of [KEYS_FILE, SUBMIT_FILE]) rmSync(state.file(name), { force: true })
 }
 
 interface Pocket {

@@ -1,14 +1,8 @@
+import { lookup } from 'node:dns/promises'
+import { cpus } from 'node:os'
 import { readAs } from '../ports/memory/typed.ts'
 import { unreachable } from '../protocol/errors.ts'
-import {
-  LimitsSchema,
-  RiskSchema,
-  replicaId,
-  type ServiceRecord,
-  type Wanted,
-  WantedSchema,
-} from '../protocol/fleet.ts'
-import { parse } from '../protocol/json.ts'
+import { type ServiceRecord, type Wanted, WantedSchema } from '../protocol/fleet.ts'
 import { HEARTBEAT, keys } from '../protocol/keys.ts'
 import { now } from '../protocol/schemas.ts'
 import { announce } from './announce.ts'
@@ -20,7 +14,7 @@ type End = () => Promise<void>
 export function startProcess(parts: ProcessParts): Promise<End> {
   switch (parts.name) {
     case 'agent':
-      return agent(parts)
+      return import('./start-agent.ts').then(({ startAgentProcess }) => startAgentProcess(parts))
     case 'sandbox':
       return sandbox(parts)
     case 'hub':
@@ -32,48 +26,6 @@ export function startProcess(parts: ProcessParts): Promise<End> {
     default:
       return unreachable(parts.name)
   }
-}
-
-async function agent(parts: ProcessParts): Promise<End> {
-  const { role, replica, memory, log, version, signal } = parts
-  const { startAgent } = await import('../../agent/runtime.ts')
-  const bus = await parts.openBus()
-  const history = parts.history()
-  const running = await startAgent({
-    id: replicaId(role, replica),
-    role,
-    replica,
-    memory,
-    bus,
-    history,
-    limits: parse(LimitsSchema, parts.secret('limits'), 'the limits file'),
-    ...(parts.hasSecret('risk') && { risk: parse(RiskSchema, parts.secret('risk'), 'the risk file') }),
-    live: parts.setting('ARBDECK_LIVE') === 'true',
-    mcp: {
-      host: '0.0.0.0',
-      port: Number(parts.setting('AGENT_PORT')),
-      token: parts.secret('agentToken'),
-      advertise: `${role}-${replica}`,
-    },
-    version,
-    log,
-    signal,
-    ...(role === 'executor' ? { keys: () => executorKeys(parts) } : {}),
-    ...(parts.hasSecret('submitUrl') ? { submitUrl: async () => parts.secret('submitUrl') } : {}),
-    ...rpcUrlOf(parts),
-  })
-  return async () => {
-    await running.stop()
-    await Promise.allSettled([bus.close(), history.close(), memory.close()])
-  }
-}
-
-async function executorKeys(parts: ProcessParts) {
-  const given = parts.hasSecret('executorKeys') ? parts.secret('executorKeys') : ''
-  if (given !== '') return given.split('\n') as `0x${string}`[]
-  const { executorKey, SANDBOX_EXECUTORS } = await import('../../agent/sandbox/keys.ts')
-  const seed = parts.secret('practiceSeed')
-  return Array.from({ length: SANDBOX_EXECUTORS }, (_, i) => executorKey(seed, i + 1))
 }
 
 const rpcUrlOf = (parts: ProcessParts) =>
@@ -88,7 +40,7 @@ async function sandbox(parts: ProcessParts): Promise<End> {
     log,
     seed: parts.setting('ARBDECK_SEED'),
     practiceSeed: parts.secret('practiceSeed'),
-    host: '0.0.0.0',
+    host: (await lookup(parts.setting('SANDBOX_HOST'), { family: 4 })).address,
     port: Number(parts.setting('SANDBOX_PORT')),
     publicUrl: parts.setting('SANDBOX_URL'),
     anvilBinary: parts.setting('ARBDECK_ANVIL'),
@@ -153,24 +105,40 @@ async function bot(parts: ProcessParts): Promise<End> {
 }
 
 async function controller(parts: ProcessParts): Promise<End> {
-  const [{ runReconciler }, { openEngine }, { fleetUnits }] = await Promise.all([
-    import('../fleet/reconcile.ts'),
-    import('../ports/engine/open.ts'),
-    import('../fleet/units.ts'),
-  ])
+  const [{ runReconciler, startsAtOnce }, { leaveToCompose }, { runAutoscaler }, { openEngine }, { fleetUnits }] =
+    await Promise.all([
+      import('../fleet/reconcile.ts'),
+      import('../fleet/adoption.ts'),
+      import('../fleet/autoscaler.ts'),
+      import('../ports/engine/open.ts'),
+      import('../fleet/units.ts'),
+    ])
   const { memory, log, fleet, signal } = parts
   const engine = await openEngine(parts.setting('ENGINE_URL'), { fleet })
-  const owner = `controller-${process.env.HOSTNAME ?? process.pid}`
+  // There is one by its container's name: after its own crash it takes the lease up where it left it.
+  const owner = 'controller'
   const keeping = runReconciler(
-    { memory, engine, owner, log, unitsOf: fleetUnits, keeps: (id) => id !== 'controller' },
+    {
+      ...{ memory, engine, owner, log, unitsOf: fleetUnits },
+      keeps: (id) => id !== 'controller',
+      // Its own machine is the daemon's.
+      concurrency: startsAtOnce(cpus().length),
+    },
     signal,
   )
   const beating = setInterval(() => void beat(parts), HEARTBEAT.everyMs)
   await beat(parts)
   await announce(memory, 'controller')
+  // Last: without a broker agents are kept all the same, and scaled when it is there.
+  const bus = parts.openBus()
+  const scaling = bus.then((open) => runAutoscaler({ memory, engine, owner, log, bus: open }, signal))
+  scaling.catch((thrown: Error) => log('warn', `autoscaling is off: ${thrown.message}`))
   return async () => {
     clearInterval(beating)
     await keeping
+    const [open] = await Promise.allSettled([bus, scaling])
+    if (open.status === 'fulfilled') await open.value.close()
+    await leaveToCompose(memory).catch((thrown: Error) => log('warn', thrown.message))
     await Promise.allSettled([engine.close(), memory.close()])
   }
 }

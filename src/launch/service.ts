@@ -15,13 +15,19 @@ import { dropRoot } from './drop-root.ts'
 
 /** Processes of a fleet start in any order: each waits so long for what it needs. */
 const WAIT_MS = 180_000
-const STOP_GRACE_MS = 10_000
+/** From the request to end to the kill, unless ARBDECK_GRACE_SECONDS says another. */
+const GRACE_SECONDS = 10
+const SECRETS_LOOK_MS = 250
 
 export type ServiceProcess = 'controller' | 'hub' | 'bot' | 'sandbox' | 'agent'
 
-/** What a process of the fleet is started with: settings from the environment, secrets from files, one logger. */
-export interface ProcessParts {
+/** `JobParts` of a process that lives with its fleet. */
+export interface ProcessParts extends JobParts {
   name: ServiceProcess
+}
+
+/** What a process of the fleet is started with: settings from the environment, secrets from files, one logger. */
+export interface JobParts {
   role: RoleName
   replica: number
   fleet: string
@@ -37,10 +43,38 @@ export interface ProcessParts {
   history(): History
   /** Aborts when the process should end. */
   signal: AbortSignal
+  /** From then to its kill. */
+  graceMs: number
 }
 
-/** Runs one process of a fleet in a container until it is told to end; the exit code. */
-export async function runService(name: ServiceProcess, args: string[], version: string): Promise<number> {
+/**
+ * Runs one process of a fleet in a container until it is told to end; the exit code.
+ * @param start starts it, and resolves with how to end it
+ */
+export function runService(
+  name: ServiceProcess,
+  args: string[],
+  version: string,
+  start: (parts: ProcessParts) => Promise<() => Promise<void>>,
+): Promise<number> {
+  return runJob(name, args, version, async (job) => {
+    const parts = { ...job, name }
+    // Told to end while it still waits for what it needs: there is nothing to end in order yet.
+    const end = await Promise.race([start(parts), aborted(parts.signal)])
+    if (!end) return
+    parts.log('info', `${name} started`)
+    await aborted(parts.signal)
+    await Promise.race([end(), late(parts.graceMs)])
+  })
+}
+
+/** Runs what ends by itself, in a container of a fleet; the exit code. */
+export async function runJob(
+  name: ServiceProcess | 'wanted-init',
+  args: string[],
+  version: string,
+  job: (parts: JobParts) => Promise<void>,
+): Promise<number> {
   if (name === 'controller') dropRoot('/var/run/docker.sock')
   const log = (level: LogLevel, message: string) =>
     void process.stdout.write(`${JSON.stringify({ at: now(), level, message })}\n`)
@@ -50,12 +84,9 @@ export async function runService(name: ServiceProcess, args: string[], version: 
     log('error', `unhandled: ${thrown instanceof Error ? thrown.stack : thrown}`),
   )
   try {
-    const parts = await openParts(name, args, version, log, stop.signal)
-    const { startProcess } = await import('./service-start.ts')
-    const end = await startProcess(parts)
-    log('info', `${name} started`)
-    await aborted(stop.signal)
-    await Promise.race([end(), late(STOP_GRACE_MS)])
+    const opening = openParts(name, args, version, log, stop.signal)
+    const parts = await Promise.race([opening, aborted(stop.signal)])
+    if (parts) await job(parts)
     return 0
   } catch (thrown) {
     const error = asFleetError(thrown)
@@ -65,12 +96,12 @@ export async function runService(name: ServiceProcess, args: string[], version: 
 }
 
 async function openParts(
-  name: ServiceProcess,
+  name: ServiceProcess | 'wanted-init',
   args: string[],
   version: string,
   log: ProcessParts['log'],
   signal: AbortSignal,
-): Promise<ProcessParts> {
+): Promise<JobParts> {
   const { values } = parseArgs({
     args,
     options: { role: { type: 'string', default: 'admin' }, replica: { type: 'string', default: '1' } },
@@ -88,8 +119,19 @@ async function openParts(
   const secret = (file: keyof typeof secretFiles) =>
     read(file) ?? missing(`there is no secret ${secretFiles[file]} in ${folder}`)
   const fleet = setting('ARBDECK_FLEET')
+  // Written last into every volume, by arbdeck up before there is a container, by compose's secrets-init beside it.
+  await eventually(() => read('redisPassword') !== undefined, signal)
+  const newBus = () =>
+    openBus(setting('BUS_URL'), {
+      fleet,
+      password: secret('rabbitmqPassword'),
+      waitMs: WAIT_MS,
+      onDeadLetter: (letter) => log('error', `gave up a message for ${letter.role}: ${letter.reason}`),
+    })
+  // An agent needs both, and its start is waited for: the one is opened while the other is.
+  let early = name === 'agent' ? newBus() : undefined
+  early?.catch(() => undefined)
   return {
-    name,
     role: RoleNameSchema.parse(values.role),
     replica: Number(values.replica),
     fleet,
@@ -100,14 +142,13 @@ async function openParts(
     secret,
     hasSecret: (file) => read(file) !== undefined,
     signal,
+    graceMs: Number(optional('ARBDECK_GRACE_SECONDS') ?? GRACE_SECONDS) * 1_000,
     memory: await openMemory(setting('MEMORY_URL'), { fleet, password: secret('redisPassword'), waitMs: WAIT_MS }),
-    openBus: () =>
-      openBus(setting('BUS_URL'), {
-        fleet,
-        password: secret('rabbitmqPassword'),
-        waitMs: WAIT_MS,
-        onDeadLetter: (letter) => log('error', `gave up a message for ${letter.role}: ${letter.reason}`),
-      }),
+    openBus: () => {
+      const opened = early ?? newBus()
+      early = undefined
+      return opened
+    },
     history: () => {
       let opening: ReturnType<typeof openHistory> | undefined
       const open = () =>
@@ -127,11 +168,16 @@ function missing(what: string): never {
   })
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** Waits until it holds, as long as a process waits for anything. */
+async function eventually(holds: () => boolean, signal: AbortSignal): Promise<void> {
+  for (let left = WAIT_MS; !holds() && left > 0 && !signal.aborted; left -= SECRETS_LOOK_MS) await late(SECRETS_LOOK_MS)
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
 }
 
-const late = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref())
+const late = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

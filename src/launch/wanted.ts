@@ -1,3 +1,4 @@
+import { refuseImages } from '../fleet/image-role.ts'
 import { specHash } from '../fleet/spec.ts'
 import type { SharedMemory } from '../ports/memory/memory.ts'
 import { readAs } from '../ports/memory/typed.ts'
@@ -7,7 +8,7 @@ import {
   type EngineName,
   type FleetSpec,
   type Profile,
-  ROLE_NAMES,
+  profileCounts,
   type Wanted,
   WantedSchema,
 } from '../protocol/fleet.ts'
@@ -36,15 +37,25 @@ export interface WantedInputs {
   images: Record<string, string>
 }
 
-/** Writes what the fleet should be. Counts of before stay unless a profile is given; halt is written once, as not set. */
+/** Writes what the fleet should be; halt is written once, as not set. @throws FleetError `chain_mismatch` */
 export async function writeWanted(memory: SharedMemory, inputs: WantedInputs): Promise<Wanted> {
   const before = (await readAs(memory, keys.wanted, WantedSchema))?.value
+  const wanted = wantedAfter(before, inputs)
+  await memory.write(keys.wanted, wanted)
+  await memory.write(keys.halt, { set: false, reason: null, by: 'up', at: now() }, { expect: 'absent' })
+  return wanted
+}
+
+/** What `up` makes of what was wanted before: counts of before stay unless a profile is given. @throws FleetError `chain_mismatch` */
+export function wantedAfter(before: Wanted | undefined, inputs: WantedInputs): Wanted {
   const profile = inputs.profile ?? before?.profile ?? (inputs.engine === 'embedded' ? 'mini' : 'standard')
-  const counts = before && inputs.profile === undefined ? before.counts : countsOf(inputs.spec, profile)
+  const ofProfile = profileCounts(inputs.spec, profile)
+  const counts = before && inputs.profile === undefined ? keptCounts(inputs.spec, before.counts, ofProfile) : ofProfile
   refuseOtherChain(inputs, before)
+  if (inputs.engine === 'embedded') refuseImages(inputs.spec, counts)
   const kept = inputs.running ? before : undefined
   const { fleet, engine, spec, chain, chainId, images } = inputs
-  const wanted: Wanted = {
+  return {
     ...{ fleet, engine, spec, chain, chainId, images },
     hubPort: inputs.hubPort ?? kept?.hubPort ?? inputs.usualHubPort,
     seed: inputs.seed ?? kept?.seed ?? '1',
@@ -55,9 +66,6 @@ export async function writeWanted(memory: SharedMemory, inputs: WantedInputs): P
     writtenBy: 'up',
     at: now(),
   }
-  await memory.write(keys.wanted, wanted)
-  await memory.write(keys.halt, { set: false, reason: null, by: 'up', at: now() }, { expect: 'absent' })
-  return wanted
 }
 
 /** The chain id is recorded when a fleet is made. @throws FleetError `chain_mismatch` */
@@ -72,6 +80,12 @@ function refuseOtherChain({ fleet, chain, chainId, chainIdGiven }: WantedInputs,
   )
 }
 
-export function countsOf(spec: FleetSpec, profile: Profile): Counts {
-  return Object.fromEntries(ROLE_NAMES.map((role) => [role, spec.roles[role].counts[profile]])) as Counts
+/** Counts of before in a manifest that may be another by now: within its bounds, and new roles as the profile has them. */
+function keptCounts(spec: FleetSpec, before: Counts, ofProfile: Counts): Counts {
+  return Object.fromEntries(
+    Object.entries(spec.roles).map(([role, { min, max }]) => {
+      const count = before[role]
+      return [role, count === undefined ? (ofProfile[role] ?? 0) : Math.min(max, Math.max(min, count))]
+    }),
+  )
 }

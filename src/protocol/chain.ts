@@ -21,6 +21,27 @@ export const PoolInfoSchema = z.object({
 })
 export type PoolInfo = z.infer<typeof PoolInfoSchema>
 
+/** A contract that makes the pools of one venue; of V4 the PoolManager, which holds them. */
+export const PoolFactorySchema = z.object({
+  kind: z.enum(POOL_KINDS),
+  dex: z.string(),
+  address: AddressSchema,
+  /** Of all its pools; only V2, 3000 unless told. */
+  feePips: z.int().optional(),
+  /** The block it was deployed in, or an earlier one. */
+  fromBlock: z.int().min(0),
+  /**
+   * keccak256 of the code that creates its pools, where that is one for all: a pool's address is then CREATE2's, of whoever
+   * creates it, of tokens and (V3) fee, and of this hash, so that the address alone says what code it began with.
+   */
+  poolInitCodeHash: HashSchema.optional(),
+  /** Who creates them, where that is not the factory itself. */
+  poolDeployer: AddressSchema.optional(),
+  /** keccak256 of the code of its pools, where that is the same for all. */
+  poolCodeHash: HashSchema.optional(),
+})
+export type PoolFactory = z.infer<typeof PoolFactorySchema>
+
 /** Where trades happen. Key `chain`; written by the sandbox, or by `up` for a node that is not ours. */
 export const ChainInfoSchema = z.object({
   /** A new one at each start of a sandbox; `CHAINID` for a real chain. State and plans of another instance are dropped. */
@@ -41,6 +62,8 @@ export const ChainInfoSchema = z.object({
   submit: z.enum(['public', 'private']).default('public'),
   tokens: z.array(TokenInfoSchema),
   pools: z.array(PoolInfoSchema),
+  /** Who makes pools, and the block at which `pools` were read: later ones are looked for. Absent: `pools` are all. */
+  poolSource: z.object({ factories: z.array(PoolFactorySchema), fromBlock: z.int().min(0) }).optional(),
   lenders: z.array(LenderSchema),
   /** Our contract; with `code` it is not there, and dry runs are simulated as if it were. */
   executor: z.object({ address: AddressSchema, codeHash: HashSchema, code: HexSchema.optional() }).nullable(),

@@ -28,6 +28,7 @@ export const EXIT_CODES = {
   conflict: 1,
   malformed: 1,
   state_stale: 1,
+  files_stale: 1,
   unsupported: 2,
   pool_empty: 1,
   disk_full: 1,

@@ -55,7 +55,7 @@ export const FleetEventSchema = z.discriminatedUnion('type', [
     ...at,
     id: HashSchema,
     attempt: z.int(),
-    /** From 1; with id and attempt it names the correction. */
+    /** From 1, or 0 where the trade itself was lost before it was counted; with id and attempt it names the correction. */
     correction: z.int(),
     was: ExecutionStatusSchema,
     status: ExecutionStatusSchema,
@@ -70,11 +70,33 @@ export const FleetEventSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('scale'), ...at, counts: CountsSchema, profile: ProfileSchema, by: z.string() }),
   z.object({
+    type: z.literal('autoscale'),
+    ...at,
+    role: RoleNameSchema,
+    from: z.int(),
+    to: z.int(),
+    /** The rule, its limit and what was measured, in words. */
+    cause: z.string(),
+  }),
+  z.object({
     type: z.literal('step'),
     ...at,
-    kind: z.enum(['start', 'stop', 'remove']),
+    kind: z.enum(['start', 'stop', 'remove', 'replace']),
     id: z.string(),
     cause: z.string(),
+  }),
+  /** A unit ended, could not be started, or was found ill. */
+  z.object({
+    type: z.literal('failure'),
+    ...at,
+    id: z.string(),
+    cause: z.string(),
+    /** What it logged last, oldest first. */
+    lines: z.array(z.string()),
+    /** Failures in a row. */
+    count: z.int(),
+    /** Until it is started again. */
+    waitMs: z.number(),
   }),
   z.object({ type: z.literal('halt'), ...at, set: z.boolean(), reason: z.string().nullable(), by: z.string() }),
   z.object({ type: z.literal('chain'), ...at, chainInstance: z.string(), chainId: z.int(), state: z.string() }),

@@ -1,20 +1,13 @@
 import { z } from 'zod'
-import { BigIntSchema, RawSchema, Timestamp, WeiSchema } from './schemas.ts'
-import { wei } from './units.ts'
+import { FleetError } from './errors.ts'
+import { LimitsSchema, RiskSchema } from './limits.ts'
+import { type RoleSpec, RoleSpecSchema } from './role-spec.ts'
+import { Timestamp, WeiSchema } from './schemas.ts'
 
-export const ROLE_NAMES = [
-  'code_indexer',
-  'builder',
-  'test_writer',
-  'executor',
-  'coordinator',
-  'planner',
-  'fixer',
-  'ui_coder',
-  'reviewer',
-  'admin',
-] as const
-export const RoleNameSchema = z.enum(ROLE_NAMES)
+/** A role's name: of one of ours (agent/roles/table.ts), or of any other that the manifest describes. */
+export const RoleNameSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{1,30}$/, 'want 2 to 31 lower-case letters, digits and _, a letter first')
 export type RoleName = z.infer<typeof RoleNameSchema>
 
 /** The services beside the agents, in the order in which they start. `hub` is the container `mcp-coordinator`. */
@@ -34,91 +27,46 @@ export const replicaId = (role: RoleName, replica: number): ReplicaId => `${role
 export const ReplicaIdSchema = z.custom<ReplicaId>(
   (v) =>
     typeof v === 'string' &&
-    /^[a-z_]+-[1-9]\d*$/.test(v) &&
-    (ROLE_NAMES as readonly string[]).includes(v.replace(/-\d+$/, '')),
+    /^[a-z][a-z0-9_]{1,30}-[1-9]\d*$/.test(v) &&
+    !(SERVICE_NAMES as readonly string[]).includes(v.replace(/-\d+$/, '')),
   'want ROLE-N, such as executor-1',
 )
 export function parseReplicaId(id: string): { role: RoleName; replica: number } | undefined {
   if (!ReplicaIdSchema.safeParse(id).success) return undefined
   const dash = id.lastIndexOf('-')
-  return { role: id.slice(0, dash) as RoleName, replica: Number(id.slice(dash + 1)) }
+  return { role: id.slice(0, dash), replica: Number(id.slice(dash + 1)) }
 }
 
 /** Wanted number of replicas of every role. */
 export const CountsSchema = z.record(RoleNameSchema, z.int().min(0))
 export type Counts = z.infer<typeof CountsSchema>
 
-const exposure = {
-  /** Largest loan of one trade, raw units of the token that is lent. */
-  maxInputRawPerTrade: RawSchema,
-  /** Sum of the loans of one hour and one executor, raw units of the token that is lent. */
-  maxInputRawPerHour: RawSchema,
-}
-/** Hard limits of an executor, enforced where the key is. */
-export const LimitsSchema = z.strictObject({
-  /** The chain that these limits were set for, on purpose, by its id: --live refuses on any other. */
-  setForChain: z.int().min(1).optional(),
-  /** Of the wrapped native token. */
-  ...exposure,
-  /** The same for other tokens that are lent, by address or symbol; a token that is not named here is not borrowed. */
-  tokens: z.record(z.string(), z.strictObject(exposure)).default({}),
-  maxGasPerTrade: BigIntSchema,
-  maxFeePerGasWei: WeiSchema,
-  /** Gas lost by reverts, less what was earned, in a day (UTC) and by one executor: at this much it stops until the next. */
-  maxLossWeiPerDay: WeiSchema.default(wei(10n ** 17n)),
-  /** So many trades of one executor that reverted, one after another, stop it until an operator's `resume`. */
-  maxFailuresInARow: z.int().min(1).default(20),
-  /** The head that a decision rests on may be so old, and lag the newest by so much. */
-  maxHeadAgeSeconds: z.int().min(1).default(60),
-  maxHeadLagBlocks: z.int().min(0).default(2),
-})
-export type Limits = z.infer<typeof LimitsSchema>
-
-/** What may be traded at all; judged before a plan is made. Tokens and pools by address, tokens also by symbol. */
-export const RiskSchema = z.strictObject({
-  /** Where given, nothing else is traded. */
-  allowTokens: z.array(z.string()).default([]),
-  denyTokens: z.array(z.string()).default([]),
-  denyPools: z.array(z.string()).default([]),
-  /** Least value of one side of a pool, in native units. */
-  minDepthWei: WeiSchema.default(wei(10n ** 16n)),
-  /** Least age of a pool, where its creation is known. */
-  minPoolAgeBlocks: z.int().min(0).default(0),
-  /** A plan above this score (0 to 100) is refused. */
-  maxScore: z.int().min(0).max(100).default(80),
-  /** A token whose transfer takes more than this is refused. */
-  maxTokenTaxBps: z.int().min(0).max(10_000).default(0),
-})
-export type Risk = z.infer<typeof RiskSchema>
-
-export const RoleSpecSchema = z.strictObject({
-  description: z.string().min(1),
-  priority: z.enum(['critical', 'high', 'medium', 'low']),
-  firstPort: z.int().min(1024).max(65535),
-  counts: z.strictObject({
-    mini: z.int().min(0).max(50),
-    standard: z.int().min(0).max(50),
-    full: z.int().min(0).max(50),
-  }),
-  max: z.int().min(1).max(50),
-  memoryMb: z.int().min(32).max(8192),
-  capabilities: z.array(z.string().min(1)).min(1),
-})
-
 /** `config/fleet.yaml`, checked. */
 export const FleetSpecSchema = z.strictObject({
   version: z.literal(1),
-  roles: z.strictObject(
-    Object.fromEntries(ROLE_NAMES.map((r) => [r, RoleSpecSchema])) as Record<RoleName, typeof RoleSpecSchema>,
-  ),
+  roles: z.record(RoleNameSchema, RoleSpecSchema).describe('In the order in which they are shown and started.'),
   limits: LimitsSchema,
   risk: RiskSchema.default(() => RiskSchema.parse({})),
-  /** Blocks that a plan may live after the block it was found in. */
-  planBlocks: z.int().min(2).max(1000),
-  /** The floor: an opportunity below this net profit (after flash premium and expected gas) is not published. */
-  minProfitWei: WeiSchema,
+  planBlocks: z.int().min(2).max(1000).describe('Blocks that a plan may live after the block it was found in.'),
+  minProfitWei: WeiSchema.describe(
+    'The floor: an opportunity below this net profit (after flash premium and expected gas) is not published.',
+  ),
 })
 export type FleetSpec = z.infer<typeof FleetSpecSchema>
+
+export const roleNames = (spec: Pick<FleetSpec, 'roles'>): RoleName[] => Object.keys(spec.roles)
+
+export const profileCounts = (spec: Pick<FleetSpec, 'roles'>, profile: Profile): Counts =>
+  Object.fromEntries(Object.entries(spec.roles).map(([role, { counts }]) => [role, counts[profile]]))
+
+/** @throws FleetError `not_found` */
+export function roleSpec(spec: Pick<FleetSpec, 'roles'>, role: RoleName): RoleSpec {
+  const found = spec.roles[role]
+  if (found) return found
+  throw new FleetError('not_found', `the manifest describes no role ${role}`, {
+    remedy: `Its roles are ${roleNames(spec).join(', ')}.`,
+  })
+}
 
 /** What the fleet should be: written by `up` and `scale`, read by the reconciler. Key `wanted`. */
 export const WantedSchema = z.object({
@@ -169,6 +117,10 @@ export const AgentRecordSchema = z.object({
   task: z.string().optional(),
   tasksDone: z.int(),
   note: z.string().optional(),
+  /** The hub says it, for an image that is not ours: it has no token, and must be given none. */
+  byHub: z.literal(true).optional(),
+  /** The message it took last: how long that had waited (milliseconds), and when it was taken. */
+  took: z.object({ waitedMs: z.number().min(0), at: Timestamp }).optional(),
 })
 export type AgentRecord = z.infer<typeof AgentRecordSchema>
 
@@ -190,3 +142,7 @@ export const HaltSchema = z.object({
   at: Timestamp,
 })
 export type Halt = z.infer<typeof HaltSchema>
+
+/** Whether a heartbeat is of the run that began at `startedAt`: that of the run before lives on for a moment. */
+export const isBeatOf = (beat: { at: string }, startedAt: string | null): boolean =>
+  startedAt === null || beat.at >= startedAt

@@ -4,6 +4,8 @@ import type { ServiceName } from './fleet.ts'
 export const keys = {
   /** Wanted */
   wanted: 'wanted',
+  /** Of a fleet that compose files make (src/fleet/adoption.ts): who makes what is missing; its changes are `wanted`'s */
+  adoption: 'wanted/adoption',
   /** Halt */
   halt: 'halt',
   /** ChainInfo */
@@ -16,11 +18,21 @@ export const keys = {
   /** ServiceRecord, with a time to live */
   service: (name: ServiceName): string => `service/${name}`,
   services: 'service/',
+  /** Failure, with a time to live: why a unit was started again */
+  failure: (id: string): string => `failure/${id}`,
+  failures: 'failure/',
   /** Workflow (agent/workflow.ts) */
   workflow: (id: string): string => `workflow/${id}`,
   workflows: 'workflow/',
   /** Totals */
   totals: (chainInstance: string): string => `totals/${chainInstance}`,
+  /** ScaleState (src/fleet/autoscale.ts) of every role that scales itself */
+  autoscale: 'autoscale',
+  /** FileLock: who holds a file of the shared project, and who waits for it */
+  fileLock: (path: string): string => `file-lock/${path}`,
+  fileLocks: 'file-lock/',
+  /** How many file locks were ever given: each gets the next number as its token */
+  fileTokens: 'file-tokens',
   /** Which planner plans an opportunity */
   claim: (opportunityId: string): string => `claim/${opportunityId}`,
   /** Id of the last entry of a stream that the hub has put into history */
@@ -39,9 +51,13 @@ export const keys = {
   account: (chainId: number, address: string): string => `account/${chainId}/${address}`,
 } as const
 
+/** What money depends on: it must outlive every process, so embedded memory keeps it on the disk where the chain is a real one. */
+export const MONEY_KEYS: readonly string[] = ['intent/', 'outbox/', 'account/', 'spending/', 'totals/']
+
 /** Names of leases. */
 export const leases = {
   reconciler: 'reconciler',
+  autoscaler: 'autoscaler',
   pool: (chainInstance: string, pool: string): string => `pool/${chainInstance}/${pool}`,
   signer: (chainId: number, address: string): string => `signer/${chainId}/${address}`,
   /** Who watches executions until they are final */

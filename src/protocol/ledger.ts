@@ -25,7 +25,8 @@ const TradeEntrySchema = z.object({
   at: Timestamp,
   chainInstance: z.string(),
   chainId: z.int(),
-  state: z.enum(['executed', 'reverted']),
+  /** `missed`: only what cancelled it reached a block. */
+  state: z.enum(['executed', 'reverted', 'missed']),
   /** Attempts made; gas is that of all of them, the rest is of the last that reached a block. */
   attempts: z.int(),
   tx: HashSchema.nullable(),
@@ -63,7 +64,7 @@ const CorrectionEntrySchema = z.object({
   id: HashSchema,
   at: Timestamp,
   attempt: z.int(),
-  /** From 1. */
+  /** From 1, or 0 where the trade itself was lost before it was counted. */
   correction: z.int(),
   was: ExecutionSchema.shape.status,
   status: ExecutionSchema.shape.status,

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { FailureSchema } from './failure.ts'
+import { FileLockViewSchema } from './file-lock.ts'
 import { AgentStateSchema, EngineNameSchema, ProfileSchema, ReplicaIdSchema, RoleNameSchema } from './fleet.ts'
 import { HashSchema, Timestamp, WeiSchema } from './schemas.ts'
 import { OpportunitySchema } from './trade.ts'
@@ -46,6 +48,8 @@ export const StatusSchema = z.object({
   profile: ProfileSchema,
   roles: z.array(RoleViewSchema),
   services: z.array(ServiceViewSchema),
+  /** Of the last ten minutes, newest first, one a unit. */
+  failures: z.array(FailureSchema).default([]),
   chain: z.object({
     id: z.int(),
     head: z.int().nullable(),
@@ -70,6 +74,8 @@ export type ProfitPoint = z.infer<typeof ProfitPointSchema>
 /** One live picture of everything: what the screen shows. */
 export const SnapshotSchema = StatusSchema.extend({
   agents: z.array(AgentViewSchema),
+  /** Files of the shared project that somebody holds or waits for, by path. */
+  locks: z.array(FileLockViewSchema).default([]),
   /** Newest first, at most 100. */
   opportunities: z.array(OpportunitySchema),
   /** Oldest first, at most 500. */

@@ -101,3 +101,6 @@ export const taskIdOf = (t: { workflowId: string; stage: Stage; attempt: number;
   `${t.workflowId}/${t.stage}/${t.attempt}/${t.round}`
 
 export const stageRole = (stage: Stage): RoleName => STAGE_ROLE[stage]
+
+/** Roles that take messages: those of the stages, and who moves trades from stage to stage. */
+export const QUEUE_ROLES: readonly RoleName[] = [...new Set<RoleName>([...Object.values(STAGE_ROLE), 'coordinator'])]

@@ -72,17 +72,19 @@ export const HopSchema = z.object({
 })
 export type Hop = z.infer<typeof HopSchema>
 
-export const LENDER_KINDS = ['own', 'aave_v3', 'balancer_v2', 'uniswap_v3', 'uniswap_v2'] as const
+export const LENDER_KINDS = ['own', 'aave_v3', 'balancer_v2', 'uniswap_v3', 'uniswap_v2', 'uniswap_v4'] as const
 /**
  * Who lends. `premiumBps` of the loan, rounded as the lender rounds (agent/dex/lending/premium.ts), is paid back on top.
  * `own`: nobody, ArbExecutor's own balance; the address is ArbExecutor's. `uniswap_v2`, `uniswap_v3`: a pair's flash swap,
  * a pool's flash(); where the lender is the first pool of the route, that pool pays out before it is paid, and there
- * is no premium.
+ * is no premium. `uniswap_v4`: the manager of the route's first pool, in this way alone.
  */
 export const LenderSchema = z.object({
   kind: z.enum(LENDER_KINDS),
   address: AddressSchema,
   premiumBps: z.int(),
+  /** How an Aave V3 pool rounds its premium, which its version decides. Absent: it is not known, and counted as up. */
+  rounding: z.enum(['half_up', 'up']).optional(),
   /** Of a pair or a pool, which lend these alone. */
   tokens: z.array(AddressSchema).optional(),
 })

@@ -1,26 +1,23 @@
 // How fast the search is, what it finds, and how much memory it takes, on a snapshot of real pools; each figure beside its bar
 // and a reference of the same run. Prints one JSON document; progress goes to stderr.
 // npm run bench:dex [-- SNAPSHOT] [--only search,memory,blocks,pipeline]
-import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import path from 'node:path'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { runPart } from './parts.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const here = fileURLToPath(new URL('.', import.meta.url))
 /** Two folders below the root, as test/fixtures is: what is found by a relative path is found from here too. */
 const folder = mkdtempSync(path.join(root, 'node_modules', '.arbdeck-bench-'))
-/** Each part is a process of its own, so that none measures what another left behind. */
 const PARTS = {
   search: { source: 'dex/search.ts' },
   memory: { source: 'dex/memory.ts', beside: ['dex/memory-worker.ts'] },
   /** Block seen → opportunities published, on a chain with thousands of pools. */
   blocks: { source: 'dex/blocks.ts', beside: ['../../agent/market/search-worker.ts'] },
   /** Block seen → transaction submitted, through the whole fleet; ARBDECK_BENCH_AMQP names a broker for the second figure. */
-  pipeline: { source: 'dex/pipeline.ts' },
+  pipeline: { source: 'dex/pipeline.ts', beside: ['../../src/ports/history/pglite-thread.mjs'] },
 }
 
 async function main() {
@@ -33,7 +30,7 @@ async function main() {
   const results = {}
   for (const name of asked) {
     process.stderr.write(`bench:dex: ${name}\n`)
-    results[name] = await run(PARTS[name], snapshot)
+    results[name] = await runPart({ ...PARTS[name], folder, args: [snapshot], nodeArgs: ['--expose-gc'] })
   }
   process.stdout.write(`${JSON.stringify(report(results, { before, after: loadavg() }), null, 2)}\n`)
 }
@@ -48,36 +45,6 @@ function snapshotPath(given) {
       'tokens and pools with their reserves, as `arbdeck scan` reads it; for the figures of record the 10,704 Uniswap V2 ' +
       'pairs of September 2020 (ccyanxyz/uniswap-arbitrage-analysis at 1593133, src/files/pairs.json, put into that form)',
   )
-}
-
-async function run({ source, beside = [] }, snapshot) {
-  const [entry] = await Promise.all([source, ...beside].map(bundle))
-  return child(['--expose-gc', entry, snapshot])
-}
-
-async function bundle(source) {
-  const { build } = await import('esbuild')
-  const outfile = path.join(folder, `${path.basename(source, '.ts')}.mjs`)
-  await build({
-    entryPoints: [path.join(here, source)],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    logLevel: 'error',
-  })
-  return outfile
-}
-
-/** Runs a script that prints one JSON document. */
-async function child(args) {
-  const process_ = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], cwd: root })
-  const ended = new Promise((resolve, reject) => process_.on('error', reject).on('close', resolve))
-  const [said, code] = await Promise.all([text(process_.stdout), ended])
-  if (code !== 0) throw new Error(`${path.basename(args[1])} failed with exit ${code}; see above`)
-  return JSON.parse(said)
 }
 
 function report(results, load) {

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { describeAddress, findDockerAddress } from '../../src/ports/engine/docker/address.ts'
+import { findDockerAddress } from '../../src/ports/engine/docker/address.ts'
 import { connectDocker } from '../../src/ports/engine/docker/connect.ts'
 import { dockerError } from '../../src/ports/engine/docker/errors.ts'
 import { openEngine } from '../../src/ports/engine/open.ts'
@@ -111,7 +110,8 @@ describe('a daemon that cannot be used', () => {
   })
 
   test('TLS files that are missing are a fault of the configuration', async () => {
-    const env = { DOCKER_HOST: 'tcp://127.0.0.1:2376', DOCKER_CERT_PATH: path.join(folder, 'none') }
+    const none = path.join(folder, 'none')
+    const env = { DOCKER_HOST: 'tcp://127.0.0.1:2376', DOCKER_CERT_PATH: none, DOCKER_TLS_VERIFY: '1' }
     await expect(connectDocker({ env })).rejects.toMatchObject({
       code: 'config_invalid',
       message: expect.stringContaining('DOCKER_HOST'),
@@ -141,11 +141,11 @@ describe('a daemon that cannot be used', () => {
     chmodSync(path.join(folder, 'ssh'), 0o755)
     process.env.PATH = `${folder}:${before}`
     try {
-      const connection = await connectDocker({ host: 'ssh://me@far.invalid:2222' })
+      const connection = await connectDocker({ host: "ssh://me@far.invalid:2222/run/my docker's.sock" })
       expect(connection).toMatchObject({ version: '27.0', apiVersion: '1.46', arch: 'arm64' })
       const { readFileSync } = await import('node:fs')
-      expect(readFileSync(path.join(folder, 'args'), 'utf8')).toMatch(
-        /-p 2222 -T me@far\.invalid docker system dial-stdio$/,
+      expect(readFileSync(path.join(folder, 'args'), 'utf8')).toContain(
+        String.raw`-p 2222 -T me@far.invalid docker --host 'unix:///run/my docker'\''s.sock' system dial-stdio`,
       )
     } finally {
       process.env.PATH = before
@@ -153,64 +153,27 @@ describe('a daemon that cannot be used', () => {
   })
 })
 
-describe('which daemon is meant', () => {
-  const find = (env: Record<string, string>, host?: string) =>
-    describeAddress(findDockerAddress(host, { HOME: folder, ...env }))
-
-  test('an address given goes before DOCKER_HOST, DOCKER_HOST before the context, and at last the usual socket', () => {
-    writeContext('far', 'tcp://far.example:2375')
-    expect(find({})).toBe('unix:///var/run/docker.sock')
-    expect(find({ DOCKER_CONTEXT: 'far' })).toBe('tcp://far.example:2375')
-    expect(find({ DOCKER_CONTEXT: 'far', DOCKER_HOST: 'unix:///run/mine.sock' })).toBe('unix:///run/mine.sock')
-    expect(find({ DOCKER_HOST: 'unix:///run/mine.sock' }, 'tcp://near:2375')).toBe('tcp://near:2375')
-    writeFileSync(path.join(folder, '.docker', 'config.json'), JSON.stringify({ currentContext: 'far' }))
-    expect(find({})).toBe('tcp://far.example:2375')
-    expect(find({ DOCKER_CONTEXT: 'default' })).toBe('unix:///var/run/docker.sock')
-  })
-
-  test('TLS is spoken where it is asked for, and on its usual port', () => {
-    const tls = (env: Record<string, string>) => {
-      const address = findDockerAddress(undefined, { HOME: folder, ...env })
-      return address.kind === 'tcp' && address.tls !== null
-    }
-    expect(tls({ DOCKER_HOST: 'tcp://far:2376' })).toBe(true)
-    expect(tls({ DOCKER_HOST: 'tcp://far:2375' })).toBe(false)
-    expect(tls({ DOCKER_HOST: 'tcp://far:9999', DOCKER_TLS_VERIFY: '1' })).toBe(true)
-    expect(find({ DOCKER_HOST: 'tcp://far', DOCKER_TLS_VERIFY: '1' })).toBe('tcp://far:2376')
-    expect(find({ DOCKER_HOST: 'ssh://me@far:22022' })).toBe('ssh://me@far:22022')
-  })
-
-  test.each(['ftp://far', 'ssh://-oProxyCommand=x', 'tcp://'])('%s is refused', (host) => {
-    expect(() => findDockerAddress(host, {})).toThrowError(expect.objectContaining({ code: 'config_invalid' }))
-  })
-
-  test('a context that is not there, or cannot be read, is a fault of the configuration', () => {
-    expect(() => find({ DOCKER_CONTEXT: 'none' })).toThrowError(expect.objectContaining({ code: 'config_invalid' }))
-    mkdirSync(path.join(folder, '.docker'), { recursive: true })
-    writeFileSync(path.join(folder, '.docker', 'config.json'), '{')
-    expect(() => find({})).toThrowError(expect.objectContaining({ code: 'config_invalid' }))
-  })
-
-  test('an engine that nobody knows, and embedded outside its host, are refused', async () => {
-    await expect(openEngine('podman:', { fleet: 'test' })).rejects.toMatchObject({ code: 'config_invalid' })
-    await expect(openEngine('embedded:', { fleet: 'test' })).rejects.toMatchObject({ code: 'unsupported' })
-  })
-
-  function writeContext(name: string, host: string): void {
-    const meta = path.join(folder, '.docker', 'contexts', 'meta', createHash('sha256').update(name).digest('hex'))
-    mkdirSync(meta, { recursive: true })
-    writeFileSync(path.join(meta, 'meta.json'), JSON.stringify({ Name: name, Endpoints: { docker: { Host: host } } }))
-  }
-})
-
 describe('what the daemon refuses', () => {
   const address = findDockerAddress('unix:///run/x.sock', {})
   const refused = (status: number, words: string) =>
     Object.assign(new Error(`(HTTP code ${status}) server error - ${words} `), { statusCode: status })
 
-  test('a full disk is one', () => {
-    const error = dockerError(refused(500, 'write /var/lib/x: no space left on device'), { what: 'start hub', address })
-    expect(error).toMatchObject({ code: 'disk_full', remedy: expect.stringContaining('docker system prune') })
+  test.each(['write /var/lib/x: no space left on device', 'mkdir /x: disk quota exceeded'])(
+    'a full disk is one: %s',
+    (words) => {
+      const error = dockerError(refused(500, words), { what: 'start hub', address })
+      expect(error).toMatchObject({ code: 'disk_full', remedy: expect.stringContaining('docker system prune') })
+    },
+  )
+
+  test('an image of ours that vanished is one that up makes again', () => {
+    const image = 'arbdeck-agent:0123456789abcdef'
+    const error = dockerError(refused(404, `No such image: ${image}`), { what: 'create planner-1', address, image })
+    expect(error).toMatchObject({
+      code: 'image_unavailable',
+      message: expect.stringContaining(image),
+      remedy: expect.stringContaining('arbdeck up'),
+    })
   })
 
   test('an image without a registry is one, and names the variable', () => {

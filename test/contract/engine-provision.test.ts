@@ -28,8 +28,8 @@ describeDocker('what a fleet stands on, on Docker', () => {
 
   test('networks and volumes are made once, labelled, and removed without touching what is not the fleet’s', async () => {
     await docker('volume', 'create', `${fleet}-stranger`)
-    await Promise.all([provisioner.ensureNetwork('mcpnet'), provisioner.ensureNetwork('mcpnet')])
-    await provisioner.ensureNetwork('mcpnet')
+    await Promise.all([provisioner.ensureNetwork('mcpnet', 'closed'), provisioner.ensureNetwork('mcpnet', 'closed')])
+    await provisioner.ensureNetwork('mcpnet', 'closed')
     await provisioner.ensureVolume(`${fleet}-redis`)
     await provisioner.ensureVolume(`${fleet}-redis`)
     expect((await labelled('network')).split('\n')).toHaveLength(1)
@@ -42,6 +42,23 @@ describeDocker('what a fleet stands on, on Docker', () => {
     expect(await labelled('network')).toBe('')
     expect(await labelled('volume')).toBe('')
     expect(await docker('volume', 'rm', `${fleet}-stranger`)).toBe(`${fleet}-stranger`)
+  })
+
+  test('a network that leads elsewhere is made anew, unless containers run on it', async () => {
+    const leads = () => docker('network', 'inspect', `${fleet}-chain`, '--format', '{{.Internal}} {{len .Options}}')
+    await provisioner.ensureNetwork('chain', 'closed')
+    expect(await leads()).toBe('true 1')
+    await provisioner.ensureNetwork('chain', 'open')
+    expect(await leads()).toBe('false 0')
+    const run = ['run', '--detach', '--rm', '--label', `arbdeck.fleet=${fleet}`, '--network', `${fleet}-chain`]
+    const container = await docker(...run, BASE_IMAGE, 'node', '-e', 'setInterval(() => {}, 1000)')
+    await expect(provisioner.ensureNetwork('chain', 'published')).rejects.toMatchObject({
+      code: 'fleet_conflict',
+      remedy: expect.stringContaining(`arbdeck down --fleet ${fleet}`),
+    })
+    await docker('rm', '--force', container)
+    await provisioner.ensureNetwork('chain', 'published')
+    expect(await leads()).toBe('false 1')
   })
 
   test('files come back as they were written, with owner and mode, and no container stays', async () => {

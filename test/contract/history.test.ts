@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openHistory } from '../../src/ports/history/open.ts'
+import { openHistoryOver } from '../../src/ports/history/queries.ts'
+import { FleetError } from '../../src/protocol/errors.ts'
 import { bundleScript } from '../fixtures/bundle.ts'
 import { describeDocker } from '../fixtures/docker.ts'
 import { endsByItself } from '../fixtures/ends.ts'
@@ -31,6 +33,46 @@ describe('opening history', () => {
       code: 'history_unreachable',
       transient: true,
     })
+  })
+})
+
+describe('appends that come together', () => {
+  const overSql = async (refused: (rows: { id: string }[]) => FleetError | undefined) => {
+    const groups: number[] = []
+    const history = await openHistoryOver({
+      async query(text, [rows]) {
+        if (!text.includes('INSERT')) return [{ version: 1 }]
+        const records: { id: string }[] = JSON.parse(rows as string)
+        groups.push(records.length)
+        const fault = refused(records)
+        if (fault) throw fault
+        return []
+      },
+      script: async () => undefined,
+      close: async () => undefined,
+    })
+    return { history, groups }
+  }
+  const fault = (transient: boolean) =>
+    new FleetError(transient ? 'history_unreachable' : 'malformed', 'refused', { remedy: 'none', transient })
+
+  test('go as one statement, and those that come meanwhile as the next', async () => {
+    const { history, groups } = await overSql(() => undefined)
+    const first = [history.append([taskRecord(1, 1)]), history.append([taskRecord(1, 2), taskRecord(1, 3)])]
+    first.push(...first.map((done) => done.then(() => history.append([taskRecord(1, 4)]))))
+    await Promise.all(first)
+    expect(groups).toEqual([3, 2])
+  })
+
+  test('one that the database refuses takes no other along; where it cannot be reached, all are told', async () => {
+    const bad = taskRecord(1, 2)
+    const picky = await overSql((rows) => (rows.some(({ id }) => id === bad.id) ? fault(false) : undefined))
+    const ends = await Promise.allSettled([1, 2, 3].map((n) => picky.history.append([taskRecord(1, n)])))
+    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    const away = await overSql(() => fault(true))
+    const lost = await Promise.allSettled([1, 2].map((n) => away.history.append([taskRecord(1, n)])))
+    expect(lost.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(away.groups).toEqual([2])
   })
 })
 

@@ -1,6 +1,3 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SharedMemory } from '../../src/ports/memory/memory.ts'
@@ -31,42 +28,6 @@ describe('opening shared memory', () => {
     await expect(openMemory(url, { fleet, waitMs: 1_000 })).rejects.toMatchObject({ code: 'memory_unreachable' })
     expect(performance.now() - start).toBeGreaterThan(400)
     expect(performance.now() - start).toBeLessThan(3_000)
-  })
-})
-
-describe('embedded memory kept in a file', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'arbdeck-memory-'))
-  const file = join(folder, 'kept.json')
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-  test('the chosen keys are on disk when write resolves, for the owner alone, and outlive the process', async () => {
-    const before = await openMemory(`embedded:${file}`, { fleet })
-    const version = (await before.write('halt', { set: true })) ?? 0
-    await before.write('head', 1)
-    expect(readFileSync(file, 'utf8')).toContain('halt')
-    expect(statSync(file).mode & 0o777).toBe(0o600)
-    const after = await openMemory(`embedded:${file}`, { fleet })
-    expect(await after.read('halt')).toEqual({ key: 'halt', version, value: { set: true } })
-    expect(await after.read('head')).toBeUndefined()
-    expect(await after.write('halt', { set: false }, { expect: version })).toBeGreaterThan(version)
-    await after.write('halt', undefined)
-    expect(await (await openMemory(`embedded:${file}`, { fleet })).read('halt')).toBeUndefined()
-  })
-
-  test('a file that cannot be read is stale state, with the way out', async () => {
-    writeFileSync(file, '[{"key":')
-    await expect(openMemory(`embedded:${file}`, { fleet })).rejects.toMatchObject({
-      code: 'state_stale',
-      remedy: expect.stringContaining(file),
-    })
-  })
-
-  test('what cannot be written to disk is not written at all', async () => {
-    const inTheWay = join(folder, 'blocked')
-    mkdirSync(`${inTheWay}.new`)
-    const memory = await openMemory('embedded:', { fleet, persist: { file: inTheWay, keys: ['halt'] } })
-    await expect(memory.write('halt', 1)).rejects.toMatchObject({ code: 'memory_unreachable' })
-    expect(await memory.read('halt')).toBeUndefined()
   })
 })
 

@@ -2,10 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ROLE_NAMES } from '../../src/protocol/fleet.ts'
 import { StatusSchema } from '../../src/protocol/snapshot.ts'
 import { build, Cli, errorOf, eventually, isFree, ndjson } from '../fixtures/cli.ts'
 import { processesOf } from '../fixtures/processes.ts'
+import { ROLE_NAMES } from '../fixtures/roles.ts'
 
 const run = process.pid.toString(36)
 const FLEET = `test-shared-${run}`
@@ -68,7 +68,7 @@ describe('a fleet in the background', () => {
     )
     const tooMany = await cli.run(['scale', 'executor=+1000', '--fleet', FLEET, '--json'])
     expect(tooMany.code).toBe(2)
-    expect(errorOf(tooMany).message).toMatch(/executor would be 1001, outside 0 to \d+/)
+    expect(errorOf(tooMany).message).toMatch(/executor would be 1001, outside 1 to \d+/)
   }, 60_000)
 
   test('logs are merged in time order, one object a line', async () => {

@@ -2,10 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ROLE_NAMES, SERVICE_NAMES } from '../../src/protocol/fleet.ts'
+import { SERVICE_NAMES } from '../../src/protocol/fleet.ts'
 import { StatusSchema } from '../../src/protocol/snapshot.ts'
 import { build, Cli, eventually, ndjson } from '../fixtures/cli.ts'
 import { describeDocker, docker } from '../fixtures/docker.ts'
+import { hardeningTests } from '../fixtures/hardening.ts'
+import { ROLE_NAMES } from '../fixtures/roles.ts'
 
 const FLEET = 'test-e2e-docker'
 const LABEL = `label=arbdeck.fleet=${FLEET}`
@@ -98,7 +100,7 @@ describeDocker('a fleet on Docker', () => {
       expect(State.Running, name).toBe(true)
       expect(Config.Labels).toMatchObject({
         'arbdeck.fleet': FLEET,
-        'arbdeck.spec': expect.stringMatching(/^[0-9a-f]+$/),
+        'arbdeck.spec': expect.stringMatching(/^[0-9a-f]{12}@/),
       })
     }
     for (const role of ROLE_NAMES)
@@ -111,7 +113,8 @@ describeDocker('a fleet on Docker', () => {
       expect(labels).toMatchObject({ 'arbdeck.service': service })
       expect(labels).not.toHaveProperty('arbdeck.role')
     }
-    expect(await docker('network', 'ls', '--format', '{{.Name}}', '--filter', LABEL)).toBe(`${FLEET}-mcpnet`)
+    const networks = (await docker('network', 'ls', '--format', '{{.Name}}', '--filter', LABEL)).split('\n')
+    expect(networks.sort()).toEqual(['chain', 'edge', 'mcpnet'].map((name) => `${FLEET}-${name}`))
   })
 
   test('only the controller has the engine’s socket, and ports are published on 127.0.0.1 alone', async () => {
@@ -125,6 +128,8 @@ describeDocker('a fleet on Docker', () => {
       if (!/-mcp-(coordinator|redis)$/.test(Name)) expect(published, Name).toEqual([])
     }
   })
+
+  hardeningTests(FLEET)
 
   test('no secret is in an inspection, an image, an argument, a label or a log', async () => {
     const secrets = JSON.parse(readFileSync(path.join(cli.state, 'arbdeck', FLEET, 'secrets.json'), 'utf8'))
@@ -181,6 +186,26 @@ describeDocker('a fleet on Docker', () => {
       const actions = (await q('audit')).audit.map((entry: { action: string }) => entry.action)
       return ['scale', 'halt', 'resume', 'call'].every((action) => actions.includes(action))
     })
+  }, 90_000)
+
+  test('a controller that is killed while it scales leaves a fleet that the next command has made as wanted', async () => {
+    await q('scale', 'fixer=4', 'reviewer=2')
+    await docker('kill', containerOf('controller'))
+    await q('scale', 'fixer=2', '--wait')
+    expect((await q('ps', 'fixer')).agents).toHaveLength(2)
+    expect((await q('ps', 'reviewer')).agents).toHaveLength(2)
+    expect((await q('status', '--plan')).plan).toEqual([])
+    await q('scale', '--profile', 'mini', '--wait')
+  }, 60_000)
+
+  test('an agent that hangs is replaced, and why is told', async () => {
+    const before = await docker('inspect', '--format', '{{.Id}}', containerOf('ui_coder-1'))
+    await docker('pause', containerOf('ui_coder-1'))
+    const told = async () => (await q('status')).failures.find((one: { id: string }) => one.id === 'ui_coder-1')
+    await eventually('it is told', async () => (await told()) !== undefined, 50_000)
+    expect(await told()).toMatchObject({ cause: expect.stringMatching(/^hangs: /), count: 1 })
+    await whole()
+    expect(await docker('inspect', '--format', '{{.Id}}', containerOf('ui_coder-1'))).not.toBe(before)
   }, 90_000)
 
   test('agent and hub are brought back when they were killed, and trading goes on meanwhile', async () => {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ROLE_NAMES } from '../../src/protocol/fleet.ts'
 import { build, Cli, errorOf, eventually, ndjson } from '../fixtures/cli.ts'
 import { processesOf } from '../fixtures/processes.ts'
+import { ROLE_NAMES } from '../fixtures/roles.ts'
 
 const run = process.pid.toString(36)
 const LIGHT = `test-light-${run}`

@@ -69,7 +69,7 @@ describe('configuration', () => {
     expect(error.code).toBe('config_invalid')
     for (const line of lines) expect(error.message).toContain(`faulty.yaml:${line}: `)
     expect(error.message).toMatch(/unknown key "maxGasPreTrade"/)
-    expect(error.message).toMatch(/unknown key "bulider" in roles; did you mean builder\?/)
+    expect(error.message).toMatch(/roles\.bulider is none of our own roles; did you mean builder\?/)
     expect(error.message).toMatch(/ports of executor \(3145-\d+\) overlap those of test_writer/)
   })
 

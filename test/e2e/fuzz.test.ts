@@ -107,15 +107,37 @@ const worthOf = (tx: MinedTx): bigint => {
   return sum(tx.executed.map(({ profitRaw }) => (profitRaw * plan.expectedProfitWei) / plan.expectedProfitRaw))
 }
 
+/** A rival moved a pool of its route in the same block, before it: it did not meet the state that it was promised on. */
+function isRivalled({ hash, block, input }: MinedTx): boolean {
+  const { ledger, rivals, promised } = watched
+  const all = ledger.order.get(block) ?? []
+  const pools = promised.get(input)?.plan.hops.map(({ pool }) => pool)
+  return all.slice(0, all.indexOf(hash)).some((before) => {
+    const moved = rivals.get(before)
+    return moved !== undefined && pools?.includes(moved)
+  })
+}
+
 test('at least 300 trades were executed, and the chain paid each exactly what was promised before it was signed', () => {
   expect(executed.length).toBeGreaterThanOrEqual(WANTED)
-  for (const tx of executed) {
+  for (const tx of executed.filter((each) => !isRivalled(each))) {
     const promise = watched.promised.get(tx.input)
     expect(tx.executed).toEqual([
       { opportunityId: promise?.plan.opportunityId, token: promise?.plan.token, profitRaw: promise?.predictedRaw },
     ])
     expect(promise?.head).toBeLessThan(tx.block)
   }
+})
+
+test('a trade that a rival came before reverts, but where the rival moved the price its way: it never pays less', () => {
+  const rivalled = executed.filter(isRivalled)
+  expect(rivalled.length).toBeLessThan(executed.length / 20)
+  for (const tx of rivalled) {
+    const promise = watched.promised.get(tx.input)
+    expect(tx.executed).toMatchObject([{ opportunityId: promise?.plan.opportunityId, token: promise?.plan.token }])
+    expect(tx.executed[0]?.profitRaw).toBeGreaterThanOrEqual(promise?.predictedRaw ?? 0n)
+  }
+  expect(reverted.some(isRivalled)).toBe(true)
 })
 
 test('no opportunity was executed twice, though messages came twice and attempts were repeated', () => {
@@ -173,7 +195,9 @@ test('every trade that was found has ended once, and the books count each as the
   const onChain = new Set(executed.flatMap((tx) => tx.executed.map(({ opportunityId }) => opportunityId as string)))
   const inBooks = workflows.filter(({ ended: end }) => end?.state === 'executed')
   expect(new Set<string>(inBooks.map(({ id }) => id))).toEqual(onChain)
-  for (const { review } of inBooks) expect(review).toMatchObject({ exact: true, findings: [] })
+  const rivalled = new Set(executed.filter(isRivalled).map(({ executed: [said] }) => said?.opportunityId))
+  const met = inBooks.filter(({ id }) => !rivalled.has(id as Address))
+  for (const { review } of met) expect(review).toMatchObject({ exact: true, findings: [] })
   expect(totals.profitWei, 'profit in the books').toBe(sum(executed.map(worthOf)))
   expect(totals.gasWei, 'gas in the books, that of transactions given up as missed included').toBe(
     sum(ledger.mined.map(({ gasWei }) => gasWei)),

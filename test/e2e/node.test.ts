@@ -83,7 +83,7 @@ describe('a node of one’s own', () => {
       JSON.stringify(status),
       logs.stdout,
       readFileSync(stateFile('fleet.json'), 'utf8'),
-      readFileSync(stateFile('memory.json'), 'utf8'),
+      readFileSync(stateFile('memory.journal'), 'utf8'),
       ...commands,
     ]
     expect(all.join('\n')).not.toMatch(/s3cret|k3y/)

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ROLE_NAMES } from '../../src/protocol/fleet.ts'
 import { build, eventually } from '../fixtures/cli.ts'
 import { processesOf } from '../fixtures/processes.ts'
+import { ROLE_NAMES } from '../fixtures/roles.ts'
 
 const FLEET = 'test-screen'
 /** Cursor shown, main screen back: what the screen says last. */

@@ -66,6 +66,16 @@ install_engine() {
   did+=('installed the engine')
 }
 
+# Compose for the tests of compose/: what is there already, else Debian's. Without root or Debian these tests are left out.
+install_compose() {
+  command -v docker-compose >/dev/null && return
+  docker compose version >/dev/null 2>&1 && return
+  [[ $EUID == 0 && $(. /etc/os-release 2>/dev/null && echo "${ID:-}") == debian ]] || return 0
+  say 'installing docker-compose'
+  install docker-compose
+  did+=('installed docker-compose')
+}
+
 # A pid file whose process is gone, a zombie or something else by now keeps dockerd from starting: it goes.
 clear_stale_pid_file() {
   local pid

@@ -26,6 +26,7 @@ if ! engine_answers; then
   install_engine
   start_daemon
 fi
+install_compose
 make_missing_images
 write_env_file
 

@@ -1,9 +1,8 @@
-import type { PoolInfo } from '../../../src/protocol/chain.ts'
+import type { PoolFactory, PoolInfo } from '../../../src/protocol/chain.ts'
 import { type Address, address, type Hex } from '../../../src/protocol/units.ts'
 import { word } from '../chain-types.ts'
 import { askAll, selector } from '../pools/lens.ts'
 import type { Rpc } from '../rpc.ts'
-import type { Factory } from './discovery.ts'
 
 const LENGTH = selector('allPairsLength()')
 const ALL_PAIRS = selector('allPairs(uint256)')
@@ -11,7 +10,7 @@ const TOKEN0 = selector('token0()')
 const TOKEN1 = selector('token1()')
 
 /** Every pair of a V2 factory by its own list: for nodes that keep no old logs. When each was made is not known. */
-export async function allPairs(rpc: Rpc, factory: Factory, blockHash: Hex): Promise<PoolInfo[]> {
+export async function allPairs(rpc: Rpc, factory: PoolFactory, blockHash: Hex): Promise<PoolInfo[]> {
   const at = { rpc, blockHash }
   const [length] = await askAll(at, [{ target: factory.address, selector: LENGTH }], 1)
   const places = Array.from({ length: length ? Number(word(length, 0)) : 0 }, (_, argument) => argument)

@@ -1,35 +1,23 @@
-import type { PoolInfo, TokenInfo } from '../../../src/protocol/chain.ts'
+import type { PoolFactory, PoolInfo, TokenInfo } from '../../../src/protocol/chain.ts'
 import { FleetError } from '../../../src/protocol/errors.ts'
-import type { PoolKind } from '../../../src/protocol/trade.ts'
-import type { Address, Hex, Pips, Wei } from '../../../src/protocol/units.ts'
+import type { Address, Hex, Wei } from '../../../src/protocol/units.ts'
 import { type RpcBlock, toHex } from '../chain-types.ts'
 import type { Rpc } from '../rpc.ts'
 import { allPairs } from './all-pairs.ts'
-import { depthsOf } from './depth.ts'
-import { poolsMade } from './factory-logs.ts'
+import { depthsOf, holding } from './depth.ts'
+import { type FactoryQuestion, poolsMade } from './factory-logs.ts'
 import { tokenFacts } from './token-facts.ts'
-
-/** A contract that makes the pools of one venue; of V4 the PoolManager. */
-export interface Factory {
-  kind: PoolKind
-  dex: string
-  address: Address
-  /** Of all its pools; only V2, 3000 unless told. */
-  feePips?: Pips | undefined
-  /** The block it was deployed in, or an earlier one. */
-  fromBlock: number
-}
 
 /** Which pools are wanted. */
 export interface PoolSource {
-  factories: readonly Factory[]
+  factories: readonly PoolFactory[]
   /** Tokens that depth is measured in, the wrapped native token first. */
   bases: readonly Address[]
   /** Where given, both tokens of a pool must be of these. */
   allowTokens?: readonly Address[] | undefined
   /**
    * What a pool must hold of a base token, in native units; 0 takes all. A pool of no base token cannot be measured: it is
-   * taken where the allow list names both its tokens, and left out where there is no list.
+   * taken where the allow list names both its tokens and it holds anything, and left out where there is no list.
    */
   minDepthWei: Wei
 }
@@ -63,7 +51,7 @@ export async function discoverPools(rpc: Rpc, question: DiscoveryQuestion): Prom
     question.onProgress?.({ blocks, ofBlocks, pools: pools.length })
   }
   for (const factory of question.factories) {
-    pools.push(...(await madeBy(rpc, { ...question, factory, scanned }, blockHash)))
+    pools.push(...(await madeBy(rpc, { ...question, scanned }, factory, blockHash)))
     scanned(0)
   }
   const wanted = await chosen(rpc, pools, question, blockHash)
@@ -71,10 +59,14 @@ export async function discoverPools(rpc: Rpc, question: DiscoveryQuestion): Prom
   return { pools: wanted, tokens: await tokenFacts(rpc, tokens, blockHash) }
 }
 
-async function madeBy(rpc: Rpc, question: Parameters<typeof poolsMade>[1], blockHash: Hex): Promise<PoolInfo[]> {
-  const { factory } = question
+async function madeBy(
+  rpc: Rpc,
+  question: Omit<FactoryQuestion, 'factories'>,
+  factory: PoolFactory,
+  blockHash: Hex,
+): Promise<PoolInfo[]> {
   try {
-    return await poolsMade(rpc, question)
+    return await poolsMade(rpc, { ...question, factories: [factory] })
   } catch (thrown) {
     const refused = thrown instanceof FleetError && thrown.code === 'chain_refused'
     if (!refused || factory.kind !== 'v2') throw thrown
@@ -82,12 +74,16 @@ async function madeBy(rpc: Rpc, question: Parameters<typeof poolsMade>[1], block
   }
 }
 
-/** Those of some pools that a source wants, by the allow list and by their depth at a block. */
+/**
+ * Those of some pools that a source wants, by the allow list and by their depth at a block.
+ * @param known further pools of the chain, by which base tokens are priced too
+ */
 export async function chosen(
   rpc: Rpc,
   pools: readonly PoolInfo[],
   { allowTokens, bases, minDepthWei }: PoolSource,
   blockHash: Hex,
+  known: readonly PoolInfo[] = [],
 ): Promise<PoolInfo[]> {
   const allowed = allowTokens && new Set(allowTokens)
   const listed = pools.filter(
@@ -95,9 +91,15 @@ export async function chosen(
   )
   if (minDepthWei <= 0n) return listed
   const measurable = ({ token0, token1 }: PoolInfo) => bases.includes(token0) || bases.includes(token1)
-  const candidates = allowed ? listed : listed.filter(measurable)
-  const depths = await depthsOf(rpc, candidates, bases, blockHash)
-  return candidates.filter((pool, at) => (measurable(pool) ? (depths[at] ?? -1n) >= minDepthWei : true))
+  const measured = listed.filter(measurable)
+  const others = allowed ? listed.filter((pool) => !measurable(pool)) : []
+  const [depths, held] = await Promise.all([
+    depthsOf(rpc, measured, { bases, pricedBy: [...known, ...measured] }, blockHash),
+    holding(rpc, others, blockHash),
+  ])
+  const deep = measured.filter((_, at) => (depths[at] ?? -1n) >= minDepthWei)
+  const wanted = new Set([...deep, ...others.filter((_, at) => held[at])])
+  return listed.filter((pool) => wanted.has(pool))
 }
 
 async function hashOf(rpc: Rpc, block: number): Promise<Hex> {

@@ -1,13 +1,12 @@
-import type { PoolInfo } from '../../../src/protocol/chain.ts'
+import type { PoolFactory, PoolInfo } from '../../../src/protocol/chain.ts'
 import { asFleetError, FleetError, unreachable } from '../../../src/protocol/errors.ts'
 import { type Address, address, type Hex } from '../../../src/protocol/units.ts'
 import { abiWord, type RpcLog, signedWord, toHex, word } from '../chain-types.ts'
 import { topic } from '../pools/reading.ts'
 import { RpcError } from '../rpc/error.ts'
 import type { Rpc } from '../rpc.ts'
-import type { Factory } from './discovery.ts'
 
-const CREATED: Readonly<Record<Factory['kind'], Hex>> = {
+const CREATED: Readonly<Record<PoolFactory['kind'], Hex>> = {
   v2: topic('PairCreated(address,address,address,uint256)'),
   v3: topic('PoolCreated(address,address,uint24,int24,address)'),
   v4: topic('Initialize(bytes32,address,address,uint24,int24,address,uint160,int24)'),
@@ -16,9 +15,9 @@ const FIRST_CHUNK = 50_000
 /** Failures in a row after which a node that does not answer is given up. */
 const MOST_TIMEOUTS = 3
 
-/** What one factory made in a range of blocks, ends included. */
+/** What some factories made in a range of blocks, ends included. */
 export interface FactoryQuestion {
-  factory: Factory
+  factories: readonly PoolFactory[]
   fromBlock: number
   toBlock: number
   /** Only pools of two of these tokens. */
@@ -28,24 +27,29 @@ export interface FactoryQuestion {
 }
 
 /**
- * The pools that a factory made, by its logs, in their order. A range that the node refuses, or is too slow for, is halved.
+ * The pools that factories made, by their logs, in their order: one request for all of them, so one pays for the range of
+ * the oldest. A range that the node refuses, or is too slow for, is halved.
  * @throws FleetError `chain_refused` when it refuses a single block, `chain_unreachable`
  */
 export async function poolsMade(rpc: Rpc, question: FactoryQuestion): Promise<PoolInfo[]> {
-  const { factory, toBlock, scanned } = question
+  const { factories, toBlock, scanned } = question
+  const byAddress = new Map(factories.map((factory) => [factory.address, factory]))
   const pools: PoolInfo[] = []
-  let from = Math.max(question.fromBlock, factory.fromBlock)
+  let from = Math.max(question.fromBlock, Math.min(...factories.map(({ fromBlock }) => fromBlock)))
   let [size, failures] = [FIRST_CHUNK, 0]
   while (from <= toBlock) {
     const to = Math.min(toBlock, from + size - 1)
     const logs = await createdLogs(rpc, question, from, to).catch((thrown: unknown) => {
       failures += 1
       const refusal = thrown instanceof RpcError
-      if (refusal && to === from) throw refused(factory, from, thrown)
+      if (refusal && to === from) throw refused(factories, from, thrown)
       if (!refusal && failures >= MOST_TIMEOUTS) throw thrown
     })
     if (logs) {
-      for (const log of logs) pools.push(...poolOf(factory, log))
+      for (const log of logs) {
+        const factory = byAddress.get(log.address)
+        if (factory) pools.push(...poolOf(factory, log))
+      }
       scanned?.(to - from + 1)
       from = to + 1
       failures = 0
@@ -55,15 +59,27 @@ export async function poolsMade(rpc: Rpc, question: FactoryQuestion): Promise<Po
   return pools
 }
 
-function createdLogs(rpc: Rpc, { factory, allowTokens }: FactoryQuestion, from: number, to: number): Promise<RpcLog[]> {
+function createdLogs(
+  rpc: Rpc,
+  { factories, allowTokens }: FactoryQuestion,
+  from: number,
+  to: number,
+): Promise<RpcLog[]> {
   const tokens = allowTokens?.map((token): Hex => `0x${abiWord(BigInt(token))}`)
-  const between = tokens ? [...(factory.kind === 'v4' ? [null] : []), tokens, tokens] : []
-  const filter = { address: factory.address, fromBlock: toHex(from), toBlock: toHex(to) }
-  return rpc.request<RpcLog[]>('eth_getLogs', [{ ...filter, topics: [[CREATED[factory.kind]], ...between] }])
+  const kinds = [...new Set(factories.map(({ kind }) => kind))]
+  // The tokens stand elsewhere in V4's logs: together with others' they are told apart here.
+  const [v4, mixed] = [kinds.includes('v4'), kinds.includes('v4') && kinds.length > 1]
+  const between = tokens && !mixed ? [...(v4 ? [null] : []), tokens, tokens] : []
+  const address = factories.map((factory) => factory.address)
+  const filter = { address, fromBlock: toHex(from), toBlock: toHex(to) }
+  return rpc.request<RpcLog[]>('eth_getLogs', [{ ...filter, topics: [kinds.map((kind) => CREATED[kind]), ...between] }])
 }
 
 /** None for what arbdeck does not trade through: V4 pools with hooks, with a fee that changes, or of the native token. */
-function poolOf({ kind, dex, address: maker, feePips }: Factory, { topics, data, blockNumber }: RpcLog): PoolInfo[] {
+function poolOf(
+  { kind, dex, address: maker, feePips }: PoolFactory,
+  { topics, data, blockNumber }: RpcLog,
+): PoolInfo[] {
   const base = { kind, dex, createdBlock: Number(blockNumber) }
   const [, one, two, three] = topics as [Hex, Hex, Hex, Hex]
   switch (kind) {
@@ -90,9 +106,9 @@ function poolOf({ kind, dex, address: maker, feePips }: Factory, { topics, data,
 
 const tokenOf = (padded: Hex): Address => address(`0x${padded.slice(-40)}`)
 
-const refused = (factory: Factory, block: number, cause: unknown): FleetError =>
+const refused = (factories: readonly PoolFactory[], block: number, cause: unknown): FleetError =>
   new FleetError(
     'chain_refused',
-    `the node does not give the logs of ${factory.dex}'s factory at block ${block}: ${asFleetError(cause).message}`,
+    `the node does not give the logs of the factory of ${factories.map(({ dex }) => dex).join(', ')} at block ${block}: ${asFleetError(cause).message}`,
     { remedy: 'Use a node that keeps old logs, or name the pools in the chain profile.', cause },
   )

@@ -1,11 +1,12 @@
 import type { PoolInfo } from '../../../src/protocol/chain.ts'
 import { unreachable } from '../../../src/protocol/errors.ts'
 import type { PoolKind } from '../../../src/protocol/trade.ts'
-import { type Address, address, type Hex, type Pips } from '../../../src/protocol/units.ts'
-import { abiWord, word } from '../chain-types.ts'
+import type { Address, Hex, Pips } from '../../../src/protocol/units.ts'
+import { word } from '../chain-types.ts'
 import { inTurn, selector } from '../pools/lens.ts'
 import { v4LiquidityCall, v4PoolId } from '../pools/v4.ts'
 import type { Rpc } from '../rpc.ts'
+import { addressIn, makerCall } from './maker.ts'
 
 /** Who makes the pools of one venue; a chain profile names them. */
 export interface PoolMaker {
@@ -19,8 +20,6 @@ export interface PoolMaker {
   feeTiers?: readonly { feePips: Pips; tickSpacing: number }[] | undefined
 }
 
-const GET_PAIR = selector('getPair(address,address)')
-const GET_POOL = selector('getPool(address,address,uint24)')
 const GET_RESERVES = selector('getReserves()')
 const LIQUIDITY = selector('liquidity()')
 /** Calls under way at once: a node that counts requests is not stormed. */
@@ -60,16 +59,15 @@ function candidates(maker: PoolMaker, [token0, token1]: [Address, Address]): Can
 
 async function answer({ maker, ...pool }: Candidate, call: Call): Promise<PoolInfo | undefined> {
   const { kind, token0, token1, feePips } = pool
-  const both = abiWord(BigInt(token0)) + abiWord(BigInt(token1))
   switch (kind) {
     case 'v2': {
-      const at = addressIn(await call(maker, GET_PAIR + both))
+      const at = addressIn(await call(maker, makerCall(pool)))
       if (at === undefined) return undefined
       const reserves = await call(at, GET_RESERVES)
       return word(reserves, 0) > 0n && word(reserves, 1) > 0n ? { ...pool, address: at } : undefined
     }
     case 'v3': {
-      const at = addressIn(await call(maker, GET_POOL + both + abiWord(feePips)))
+      const at = addressIn(await call(maker, makerCall(pool)))
       if (at === undefined) return undefined
       return word(await call(at, LIQUIDITY), 0) > 0n ? { ...pool, address: at } : undefined
     }
@@ -80,9 +78,4 @@ async function answer({ maker, ...pool }: Candidate, call: Call): Promise<PoolIn
     default:
       return unreachable(kind)
   }
-}
-
-function addressIn(returned: Hex): Address | undefined {
-  const value = returned.length >= 66 ? word(returned, 0) : 0n
-  return value === 0n ? undefined : address(`0x${value.toString(16).padStart(40, '0')}`)
 }

@@ -2,6 +2,8 @@ import type { Hop, Lender } from '../../../src/protocol/trade.ts'
 import { type GasUnits, gasUnits } from '../../../src/protocol/units.ts'
 import { poolKind } from '../pools/table.ts'
 
+/** The same where the route pays for itself. */
+const NO_LOAN = 79_000n
 /** Transaction, contract and loan. */
 const LOAN: Readonly<Record<Lender['kind'], bigint>> = {
   own: 79_000n,
@@ -9,9 +11,8 @@ const LOAN: Readonly<Record<Lender['kind'], bigint>> = {
   balancer_v2: 115_000n,
   uniswap_v3: 124_000n,
   uniswap_v2: 134_000n,
+  uniswap_v4: NO_LOAN,
 }
-/** The same where the route pays for itself. */
-const NO_LOAN = 79_000n
 /** A pool of V4 behind another of the same manager: nothing is moved between the two. */
 const SAME_MANAGER = 30_000n
 

@@ -4,6 +4,7 @@ import type { Lender } from '../../../src/protocol/trade.ts'
 import { type Address, type Hex, type Raw, raw } from '../../../src/protocol/units.ts'
 import { abiWord, word } from '../chain-types.ts'
 import type { Rpc } from '../rpc.ts'
+import { MOST_PAID } from './most-paid.ts'
 
 const selector = (signature: string): string => id(signature).slice(0, 10)
 const GET_RESERVE_DATA = selector('getReserveData(address)')
@@ -13,7 +14,8 @@ const GET_RESERVES = selector('getReserves()')
 const A_TOKEN = 8
 
 /**
- * What a lender can lend of a token at a block, raw units; 0 when it does not know the token.
+ * What a lender can lend of a token at a block, raw units; 0 when it does not know the token. A V4 manager lends as the
+ * holder of the route's first pool, which is paid for what it pays out: as much as that pool takes.
  * @throws FleetError `config_invalid` for a pair whose two tokens are not said
  */
 export async function lenderLiquidity(rpc: Rpc, lender: Lender, token: Address, blockHash: Hex): Promise<Raw> {
@@ -35,6 +37,8 @@ export async function lenderLiquidity(rpc: Rpc, lender: Lender, token: Address, 
       const reserve = word(reserves, sideOf(lender, token))
       return raw(reserve > 0n ? reserve - 1n : 0n)
     }
+    case 'uniswap_v4':
+      return MOST_PAID.v4
     default:
       return unreachable(lender.kind)
   }

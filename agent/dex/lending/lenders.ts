@@ -1,6 +1,7 @@
-import type { Hop, Lender } from '../../../src/protocol/trade.ts'
+import type { Hop, Lender, PoolKind } from '../../../src/protocol/trade.ts'
 import { type Address, type GasUnits, type Raw, raw } from '../../../src/protocol/units.ts'
 import { gasOfTrade } from './gas-of-trade.ts'
+import { MOST_PAID } from './most-paid.ts'
 
 /** A way to come by the loan of a trade. */
 export interface LenderOption {
@@ -22,14 +23,15 @@ export interface LenderQuestion {
   liquidity: ReadonlyMap<string, Raw>
 }
 
-/** A pair keeps its reserves in 112 bits, and cannot be paid more. A pool's amounts are below 2^127. */
-const MOST_PAID: Readonly<Record<'v2' | 'v3', Raw>> = { v2: raw(2n ** 112n - 1n), v3: raw(2n ** 127n - 1n) }
+/** As what a pool lends that is the first of a route. */
+const FIRST: Readonly<Record<PoolKind, Lender['kind']>> = { v2: 'uniswap_v2', v3: 'uniswap_v3', v4: 'uniswap_v4' }
 
 /**
  * Every lender that can lend `token` for a trade over `hops`, the cheapest first: by premium, then by gas.
  *
- * A pair or pool that is the first of the route lends by paying out before it is paid: for nothing, and without a limit of
- * its own. A pool that comes later on the route is locked or changed while it lends, and is left out.
+ * The first pool of the route, of whatever kind, lends by paying out before it is paid: for nothing, and without a limit of
+ * its own. That of V4 does so through its manager, which would lend to other routes too, but never for less than their own
+ * first pool. A pool that comes later on the route is locked or changed while it lends, and is left out.
  */
 export function lenderOptions({ hops, token, lenders, liquidity }: LenderQuestion): readonly LenderOption[] {
   const [first] = hops
@@ -37,12 +39,13 @@ export function lenderOptions({ hops, token, lenders, liquidity }: LenderQuestio
   const add = (lender: Lender, maxRaw: Raw): void => {
     options.push({ lender, maxRaw, gas: gasOfTrade(hops, lender) })
   }
-  if (first !== undefined && first.kind !== 'v4') {
-    const kind = first.kind === 'v2' ? 'uniswap_v2' : 'uniswap_v3'
-    add({ kind, address: first.pool as Address, premiumBps: 0 }, MOST_PAID[first.kind])
+  if (first !== undefined) {
+    const address = first.v4?.manager ?? (first.pool as Address)
+    add({ kind: FIRST[first.kind], address, premiumBps: 0 }, MOST_PAID[first.kind])
   }
   for (const lender of lenders) {
-    if (lender.tokens?.includes(token) === false || hops.some((hop) => hop.pool === lender.address)) continue
+    const elsewhere = lender.kind !== 'uniswap_v4' && !hops.some((hop) => hop.pool === lender.address)
+    if (!elsewhere || lender.tokens?.includes(token) === false) continue
     const maxRaw = liquidity.get(lender.address) ?? raw(0n)
     if (maxRaw > 0n) add(lender, maxRaw)
   }

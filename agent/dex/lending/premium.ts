@@ -13,16 +13,18 @@ const ceilDiv = (a: bigint, b: bigint): bigint => (a + b - 1n) / b
  * What a lender asks on top of a loan, rounded as that lender rounds.
  *
  * A first pool of the route that lends has `premiumBps` 0, and asks nothing.
- * @returns raw units. Aave: core-v3 1.19 rounds half up (newer ones round up: at most one unit more). Balancer and a
- *   Uniswap V3 pool round up. A pair has its fee taken off what comes back, so that it asks fee / (1 - fee), rounded up
+ * @returns raw units. Aave rounds as `rounding` says (aave-rounding.ts asks it); where that is not said this is never too
+ *   little, and one unit too much at most. Balancer and a Uniswap V3 pool round up. A pair has its fee taken off what comes
+ *   back, so that it asks fee / (1 - fee), rounded up
  */
-export function premiumOf(lender: Pick<Lender, 'kind' | 'premiumBps'>, amount: Raw): Raw {
+export function premiumOf(lender: Pick<Lender, 'kind' | 'premiumBps' | 'rounding'>, amount: Raw): Raw {
   const bps = BigInt(lender.premiumBps)
   switch (lender.kind) {
     case 'own':
+    case 'uniswap_v4':
       return raw(0n)
     case 'aave_v3':
-      return raw((amount * bps + BPS / 2n) / BPS)
+      return raw(lender.rounding === 'half_up' ? (amount * bps + BPS / 2n) / BPS : ceilDiv(amount * bps, BPS))
     case 'balancer_v2':
       return raw(ceilDiv(amount * bps * ONE_BPS, ONE))
     case 'uniswap_v3':

@@ -15,7 +15,7 @@ export const staticPart = ({ address, dex, token0, token1, feePips }: PoolInfo) 
   feePips,
 })
 
-const DEFAULT_SPACING: Readonly<Record<number, number>> = { 100: 1, 500: 10, 3000: 60, 10000: 200 }
+const DEFAULT_SPACING: Readonly<Record<number, number>> = { 100: 1, 500: 10, 2500: 50, 3000: 60, 10000: 200 }
 
 /** @throws FleetError `config_invalid` when it is not given and cannot be told by the fee */
 export function spacingOf(info: PoolInfo): number {

@@ -14,23 +14,25 @@ const TICK_BITMAP = selector('tickBitmap(int16)')
 const TICKS = selector('ticks(int24)')
 
 const SWAP = topic('Swap(address,address,int256,int256,uint160,uint128,int24)')
+/** PancakeSwap's says two words more: what the protocol keeps of the fee. */
+const SWAP_WITH_FEES = topic('Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)')
 const MINT = topic('Mint(address,address,int24,int24,uint128,uint256,uint256)')
 const BURN = topic('Burn(address,int24,int24,uint128,uint256,uint256)')
 const INITIALIZE = topic('Initialize(uint160,int24)')
 
-/** A pool packs sqrtPriceX96, tick and more into slot 0. */
+/** A pool packs sqrtPriceX96 and tick, and what else fits, into slot 0; PancakeSwap's fees no longer do. */
 const SLOT0_SLOT: Hex = `0x${abiWord(0)}`
 
 /** What `UniswapV3Pool.swap` does. */
 export const swapV3 = (pool: V3Pool, input: SwapInput): SwapResult<V3Pool> =>
   swapTicks(pool, input, { feePips: pool.feePips, sparedIsInput: false })
 
-/** Uniswap V3, every fee tier, and forks with the same logs. */
+/** Uniswap V3, every fee tier, and forks with the same maths and logs; of PancakeSwap's also those of its swaps. */
 export const v3: PoolKindModule<V3Pool> = {
   kind: 'v3',
   codeKey: 'v3_pool',
   hopGas: gasUnits(66_000n),
-  topics: [SWAP, MINT, BURN, INITIALIZE],
+  topics: [SWAP, SWAP_WITH_FEES, MINT, BURN, INITIALIZE],
   contractOf: ({ address }) => address,
   poolIdOf: (log) => log.address,
 
@@ -69,7 +71,8 @@ export const v3: PoolKindModule<V3Pool> = {
   applyLog(tracked, log) {
     const { data, topics } = log
     switch (topics[0]) {
-      case SWAP: {
+      case SWAP:
+      case SWAP_WITH_FEES: {
         const [price, liquidity, tick] = [word(data, 2), word(data, 3), Number(signedWord(data, 4))]
         return { ...tracked, pool: { ...tracked.pool, sqrtPriceX96: sqrtPriceX96(price), liquidity, tick } }
       }

@@ -1,9 +1,10 @@
 import { keccak256 } from 'ethers'
+import type { PoolInfo } from '../../../src/protocol/chain.ts'
 import { FleetError } from '../../../src/protocol/errors.ts'
 import type { PoolId, V4Pool } from '../../../src/protocol/trade.ts'
 import { type Address, gasUnits, type Hex, type Pips, sqrtPriceX96 } from '../../../src/protocol/units.ts'
 import { abiWord, signedWord, word } from '../chain-types.ts'
-import type { PoolKindModule, PoolRef } from './kind.ts'
+import type { PoolKindModule, PoolRef, ReadAt } from './kind.ts'
 import { askAll, selector } from './lens.ts'
 import { notAPool, spacingOf, staticPart, topic } from './reading.ts'
 import { inGroups, loadTicks, type TickReader } from './tick-load.ts'
@@ -51,6 +52,35 @@ export function swapV4(pool: V4Pool, input: SwapInput): SwapResult<V4Pool> {
   return result
 }
 
+/**
+ * V4 pools without their ticks: what they are at their price, for a call or two however many they are.
+ * @throws FleetError `config_invalid` for what no manager has
+ */
+export async function v4AtPrice(at: ReadAt, pools: readonly PoolInfo[]): Promise<V4Pool[]> {
+  const ask = (offset: bigint) =>
+    askAll(
+      at,
+      pools.map((pool) => storage(pool, stateSlot(pool) + offset)),
+      1,
+    )
+  const [slots, liquidities] = await Promise.all([ask(0n), ask(LIQUIDITY_AT)])
+  return pools.map((info, index) => {
+    const [slot, liquidity] = [slots[index], liquidities[index]]
+    if (!slot || !liquidity) throw notAPool(info)
+    const slot0 = word(slot, 0)
+    return {
+      kind: 'v4',
+      ...staticPart(info),
+      manager: managerOf(info),
+      tickSpacing: spacingOf(info),
+      sqrtPriceX96: sqrtPriceX96(BigInt.asUintN(160, slot0)),
+      tick: Number(BigInt.asIntN(24, slot0 >> 160n)),
+      protocolFeePips: protocolFees(slot0 >> 184n),
+      liquidity: word(liquidity, 0),
+    }
+  })
+}
+
 /** Uniswap V4 pools without hooks, between two tokens, all in one PoolManager. */
 export const v4: PoolKindModule<V4Pool> = {
   kind: 'v4',
@@ -67,30 +97,10 @@ export const v4: PoolKindModule<V4Pool> = {
 
   load: (at, pools, loaded) =>
     inGroups(pools, loaded, async (group) => {
-      const ask = (offset: bigint) =>
-        askAll(
-          at,
-          group.map((pool) => storage(pool, stateSlot(pool) + offset)),
-          1,
-        )
-      const [slots, liquidities] = await Promise.all([ask(0n), ask(LIQUIDITY_AT)])
-      const missing = group.find((_, index) => !slots[index] || !liquidities[index])
-      if (missing) throw notAPool(missing)
-      const ticks = await loadTicks(at, group, READER)
-      return group.map((info, index) => {
-        const [slot0, found] = [word(slots[index] as Hex, 0), ticks[index]]
-        const pool: V4Pool = {
-          kind: 'v4',
-          ...staticPart(info),
-          manager: managerOf(info),
-          tickSpacing: spacingOf(info),
-          sqrtPriceX96: sqrtPriceX96(BigInt.asUintN(160, slot0)),
-          tick: Number(BigInt.asIntN(24, slot0 >> 160n)),
-          protocolFeePips: protocolFees(slot0 >> 184n),
-          liquidity: word(liquidities[index] as Hex, 0),
-          ticks: found?.ticks,
-        }
-        return { pool, gross: found?.gross ?? {} }
+      const [shallow, ticks] = await Promise.all([v4AtPrice(at, group), loadTicks(at, group, READER)])
+      return shallow.map((pool, index) => {
+        const found = ticks[index]
+        return { pool: { ...pool, ticks: found?.ticks }, gross: found?.gross ?? {} }
       })
     }),
 

@@ -1,4 +1,4 @@
-import { createConnection } from 'node:net'
+import { createConnection, type Socket } from 'node:net'
 import WebSocket from 'ws'
 import { jsonFrames } from './frames.ts'
 
@@ -23,13 +23,21 @@ export const dialWebSocket =
   (events) => {
     let why = 'the connection was closed'
     const socket = new WebSocket(url, { perMessageDeflate: false, handshakeTimeout: 10_000, maxPayload: 256 << 20 })
+    let gather: () => void = () => undefined
+    socket.on('upgrade', (response) => {
+      gather = gathering(response.socket)
+    })
     socket.on('open', events.onOpen)
     socket.on('message', (body) => events.onText(body.toString()))
     socket.on('error', (error) => {
       why = reason(error)
     })
     socket.on('close', () => events.onClose(why))
-    return { send: (text) => socket.send(text), end: () => socket.terminate() }
+    const send = (text: string): void => {
+      gather()
+      socket.send(text)
+    }
+    return { send, end: () => socket.terminate() }
   }
 
 export const dialIpc =
@@ -38,6 +46,7 @@ export const dialIpc =
     let why = 'the connection was closed'
     const frames = jsonFrames()
     const socket = createConnection(path)
+    const gather = gathering(socket)
     socket.on('connect', events.onOpen)
     socket.on('data', (chunk) => {
       for (const text of frames(chunk)) events.onText(text)
@@ -46,8 +55,26 @@ export const dialIpc =
       why = reason(error)
     })
     socket.on('close', () => events.onClose(why))
-    return { send: (text) => socket.write(text), end: () => socket.destroy() }
+    const send = (text: string): void => {
+      gather()
+      socket.write(text)
+    }
+    return { send, end: () => socket.destroy() }
   }
+
+/** What is written in one turn leaves in one system call. Called before each write. */
+function gathering(socket: Socket): () => void {
+  let corked = false
+  return () => {
+    if (corked) return
+    corked = true
+    socket.cork()
+    process.nextTick(() => {
+      corked = false
+      socket.uncork()
+    })
+  }
+}
 
 /** Node's AggregateError (both address families failed) has no message of its own. */
 export function reason(error: Error): string {

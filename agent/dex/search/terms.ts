@@ -1,5 +1,5 @@
 import type { ChainInfo } from '../../../src/protocol/chain.ts'
-import type { Limits } from '../../../src/protocol/fleet.ts'
+import type { Limits } from '../../../src/protocol/limits.ts'
 import { type Address, type Hex, type Raw, type Wei, wei } from '../../../src/protocol/units.ts'
 import { exposureOf } from '../token-names.ts'
 import type { Cycle } from './cycles.ts'

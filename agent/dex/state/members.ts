@@ -8,7 +8,10 @@ import type { Rpc } from '../rpc.ts'
 import type { BlockRef } from './journal.ts'
 import { gone } from './proof.ts'
 
-/** The pools that are followed. Those that joined after the start may be taken away again by a reorg; the others must be there. */
+/**
+ * The pools that are followed. Those that joined after the start may be taken away again by a reorg; the others must be there,
+ * but for those that were found while somebody followed the chain before.
+ */
 export class Members {
   readonly #rpc: Rpc
   readonly #infos = new Map<Hex, PoolInfo>()
@@ -44,15 +47,24 @@ export class Members {
   async load(head: BlockRef, onProgress?: (loaded: number, of: number) => void): Promise<Tracked[]> {
     const certain = this.all().filter((info) => !this.#joined.has(info.address))
     const joined = this.all().filter((info) => this.#joined.has(info.address))
-    const [pools, others] = await Promise.all([
-      readPools(this.#rpc, certain, head, onProgress),
-      this.read(joined, head),
-    ]).catch((thrown: unknown) => {
-      throw thrown instanceof RpcError ? gone(head, thrown) : thrown
-    })
+    const read = await Promise.all([readPools(this.#rpc, certain, head, onProgress), this.read(joined, head)]).catch(
+      (thrown: unknown) => {
+        if (asFleetError(thrown).code === 'config_invalid' && this.#doubtFound()) return undefined
+        throw thrown instanceof RpcError ? gone(head, thrown) : thrown
+      },
+    )
+    if (!read) return this.load(head, onProgress)
+    const [pools, others] = read
     const there = new Set<Hex>(others.map((tracked) => tracked.pool.address))
     for (const { address } of joined) if (!there.has(address)) this.drop(address)
     return [...pools, ...others]
+  }
+
+  /** Those whose creation was seen may have been taken back since, as if they had joined. @returns whether there are more now */
+  #doubtFound(): boolean {
+    const before = this.#joined.size
+    for (const { address, createdBlock } of this.all()) if (createdBlock !== undefined) this.#joined.add(address)
+    return this.#joined.size > before
   }
 
   /** Reads some pools one by one: what is no pool at that block is left out. */

@@ -1,7 +1,7 @@
 import { keccak256 } from 'ethers'
 import type { Hop, Verdict } from '../../../src/protocol/trade.ts'
 import type { Hex } from '../../../src/protocol/units.ts'
-import { adverseStates } from '../pools/adverse.ts'
+import { priceBefore } from '../pools/adverse.ts'
 import { RpcError } from '../rpc/error.ts'
 import type { Rpc } from '../rpc.ts'
 import { decodeProfit } from './build.ts'
@@ -25,11 +25,12 @@ export async function adverseOutcomes(rpc: Rpc, hops: readonly Hop[], call: Simu
 }
 
 async function pricesMoved(rpc: Rpc, hops: readonly Hop[], call: SimulatedCall): Promise<Outcome> {
-  const moves = await volatilityOrAssumed(rpc, hops, call.head)
-  const states = await Promise.all(
-    hops.map((hop, at) => adverseStates(rpc, hop, call.head, [moves[at]?.bps ?? ASSUMED_BPS])),
-  )
-  const overrides = mergedOverrides(call.overrides ?? {}, ...states.flat().map((state) => state.overrides))
+  const [moves, prices] = await Promise.all([
+    volatilityOrAssumed(rpc, hops, call.head),
+    Promise.all(hops.map((hop) => priceBefore(rpc, hop, call.head))),
+  ])
+  const states = prices.map((price, at) => price.movedBy(moves[at]?.bps ?? ASSUMED_BPS))
+  const overrides = mergedOverrides(call.overrides ?? {}, ...states.map((state) => state.overrides))
   const simulation = await simulateExecute(rpc, { ...call, overrides })
   return outcomeOf(`every pool moved against us, ${movesInWords(moves)}`, simulation)
 }

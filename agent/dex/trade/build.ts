@@ -29,6 +29,8 @@ const LENDER: Readonly<Record<Lender['kind'], bigint>> = {
   balancer_v2: 2n,
   uniswap_v3: 3n,
   uniswap_v2: 4n,
+  // Only ever the first hop's own manager, whose kind the contract does not ask for; elsewhere it refuses this number.
+  uniswap_v4: 5n,
 }
 
 /**
@@ -127,6 +129,7 @@ const LIMIT_OF_LOAN: Readonly<Record<Lender['kind'], bigint>> = {
   balancer_v2: 230_000n,
   uniswap_v3: 250_000n,
   uniswap_v2: 250_000n,
+  uniswap_v4: 250_000n,
 }
 
 /**

@@ -1,9 +1,12 @@
-import { type ErrorDescription, Interface } from 'ethers'
+import { AbiCoder, ErrorFragment, type Result } from 'ethers'
 import type { Hex } from '../../../src/protocol/units.ts'
 import { OUR_ERRORS, PANIC, reasonInWords, V4_ERRORS } from './revert-words.ts'
 
 const DECLARED = [...OUR_ERRORS, ...Object.keys(V4_ERRORS), 'Error(string reason)', 'Panic(uint256 code)']
-const KNOWN = new Interface(DECLARED.map((error) => `error ${error}`))
+/** By selector, hashed once: ethers' Interface hashes them all at each look. */
+const KNOWN = new Map(
+  DECLARED.map((error) => ErrorFragment.from(`error ${error}`)).map((each) => [each.selector, each]),
+)
 const V4_MEANING = new Map(Object.entries(V4_ERRORS).map(([error, meaning]) => [error.split('(')[0], meaning]))
 
 /**
@@ -14,15 +17,24 @@ const V4_MEANING = new Map(Object.entries(V4_ERRORS).map(([error, meaning]) => [
 export function decodeRevert(bytes: Hex | undefined): string {
   if (bytes === undefined || bytes === '0x') return 'reverted without a reason'
   try {
-    const error = KNOWN.parseError(bytes)
-    if (error !== null) return errorInWords(error)
+    const fragment = KNOWN.get(bytes.slice(0, 10).toLowerCase())
+    if (fragment) {
+      const args = AbiCoder.defaultAbiCoder().decode(fragment.inputs, `0x${bytes.slice(10)}`)
+      return errorInWords({ name: fragment.name, args, fragment })
+    }
   } catch {
     // The right selector with mangled arguments: ethers says so when they are looked at.
   }
   return `reverted with unknown bytes ${bytes.slice(0, 74)}`
 }
 
-function errorInWords(error: ErrorDescription): string {
+interface KnownError {
+  name: string
+  args: Result
+  fragment: ErrorFragment
+}
+
+function errorInWords(error: KnownError): string {
   const first = error.args.length > 0 ? String(error.args[0]) : ''
   if (error.name === 'Error') return reasonInWords(first)
   if (error.name === 'Panic') return `Panic ${first}: ${PANIC[first] ?? 'unknown'}`
@@ -33,7 +45,7 @@ function errorInWords(error: ErrorDescription): string {
   return figures.length === 0 ? error.name : `${error.name}: ${figures.join(', ')}`
 }
 
-function figuresOf(error: ErrorDescription): string[] {
+function figuresOf(error: KnownError): string[] {
   return error.fragment.inputs.map((input, index) => `${input.name} ${inWords(error.args[index])}`)
 }
 

@@ -1,4 +1,4 @@
-import { Transaction, Wallet } from 'ethers'
+import { computeAddress, keccak256, SigningKey, Transaction } from 'ethers'
 import { type Address, type GasUnits, gasUnits, type Hex, type Wei, wei } from '../../../src/protocol/units.ts'
 import { type RpcBlock, type RpcReceipt, toHex } from '../chain-types.ts'
 import { RpcError } from '../rpc/error.ts'
@@ -35,8 +35,9 @@ export function signAndHash(key: Hex, fields: TxFields): SignedTx {
     maxFeePerGas: fields.maxFeePerGasWei,
     maxPriorityFeePerGas: fields.maxPriorityFeePerGasWei,
   })
-  tx.signature = new Wallet(key).signingKey.sign(tx.unsignedHash)
-  return { raw: tx.serialized as Hex, hash: tx.hash as Hex }
+  tx.signature = new SigningKey(key).sign(tx.unsignedHash)
+  const raw = tx.serialized as Hex
+  return { raw, hash: keccak256(raw) as Hex }
 }
 
 /** The fields of a signed transaction: what a replacement keeps, and what a revert is run again with. */
@@ -54,7 +55,7 @@ export function fieldsOf(signed: Hex): TxFields {
 }
 
 /** @param key private key, 0x and 64 hex digits */
-export const addressOfKey = (key: Hex): Address => new Wallet(key).address.toLowerCase() as Address
+export const addressOfKey = (key: Hex): Address => computeAddress(key).toLowerCase() as Address
 
 /**
  * Hands a signed transaction to the node's pool. Sending the same bytes again is no error.

@@ -21,7 +21,10 @@ const HOLDERS = 6
 export interface Place {
   rpc: Rpc
   chain: ChainInfo
-  head: Pick<RpcBlock, 'number' | 'hash'>
+  /** A block that is there already: what was found out lately is remembered by it. */
+  block: number
+  /** The node's own newest block, where something must be asked of it; it is asked for once. */
+  head(): Promise<Pick<RpcBlock, 'number' | 'hash'>>
 }
 
 /** What the chain says of a route, asked once and kept for some blocks. */
@@ -31,8 +34,7 @@ export class Looks {
   /** By token and code: other code at the same address is another token. */
   readonly #probes = new Remembered<string, Probed>(PROBE_BLOCKS, MOST)
 
-  async codeHash({ rpc, chain: { chainInstance }, head }: Place, address: Address): Promise<Hex> {
-    const block = Number(head.number)
+  async codeHash({ rpc, chain: { chainInstance }, block }: Place, address: Address): Promise<Hex> {
     const known = this.#codes.get(chainInstance, address, block)
     if (known) return known
     const hash = await codeHash(rpc, address)
@@ -41,11 +43,10 @@ export class Looks {
   }
 
   /** What each pool of a route holds. */
-  async sides({ rpc, chain, head }: Place, hops: readonly Hop[]): Promise<Map<PoolId, Sides>> {
-    const block = Number(head.number)
+  async sides({ rpc, chain, block, head }: Place, hops: readonly Hop[]): Promise<Map<PoolId, Sides>> {
     const all = new Map(hops.map(({ pool }) => [pool, this.#sides.get(chain.chainInstance, pool, block)]))
     const unknown = hops.filter(({ pool }) => all.get(pool) === undefined).map((hop) => infoOf(hop, chain.pools))
-    for (const state of unknown.length > 0 ? await loadPools(rpc, unknown, head.hash) : []) {
+    for (const state of unknown.length > 0 ? await loadPools(rpc, unknown, (await head()).hash) : []) {
       const sides = sidesOf(state)
       all.set(state.address, sides)
       this.#sides.set(chain.chainInstance, state.address, block, sides)
@@ -63,8 +64,7 @@ export class Looks {
     { hops, sizeRaw, lender }: Pick<Opportunity, 'hops' | 'sizeRaw' | 'lender'>,
     { signer, codes }: { signer(): Promise<Address>; codes: ReadonlyMap<Address, Hex> },
   ): Promise<Probed[] | string> {
-    const { rpc, chain, head } = place
-    const block = Number(head.number)
+    const { rpc, chain, block } = place
     const keyOf = (token: Address): string => `${token}/${codes.get(token)}`
     const tokens = hops.slice(1).map((hop) => hop.tokenIn)
     const known = tokens.map((token) => this.#probes.get(chain.chainInstance, keyOf(token), block))
@@ -73,7 +73,8 @@ export class Looks {
     const trader = chain.executor.address
     const holders = holdersOf(chain, { hops, lender })
     const from = await signer()
-    const request = { hops, amountRaw: sizeRaw, trader, from, weth: chain.weth, holders, blockHash: head.hash }
+    const { hash: blockHash } = await place.head()
+    const request = { hops, amountRaw: sizeRaw, trader, from, weth: chain.weth, holders, blockHash }
     try {
       const probed = await probeRoute(rpc, request)
       // A fault may be of the moment, or of the size: it is looked at again.

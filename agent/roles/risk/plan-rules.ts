@@ -1,5 +1,5 @@
 import type { ChainInfo, Head } from '../../../src/protocol/chain.ts'
-import type { Limits, Risk } from '../../../src/protocol/fleet.ts'
+import type { Limits, Risk } from '../../../src/protocol/limits.ts'
 import type { Inspection, TradePlan } from '../../../src/protocol/trade.ts'
 import { exposureOf } from '../../dex/token-names.ts'
 import { inToken } from '../chain-reads.ts'

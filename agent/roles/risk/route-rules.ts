@@ -1,5 +1,5 @@
 import type { ChainInfo } from '../../../src/protocol/chain.ts'
-import type { Risk } from '../../../src/protocol/fleet.ts'
+import type { Risk } from '../../../src/protocol/limits.ts'
 import type { Inspection, Opportunity } from '../../../src/protocol/trade.ts'
 import type { Address, Hex } from '../../../src/protocol/units.ts'
 import { tokensNamed } from '../../dex/token-names.ts'

@@ -10,11 +10,14 @@ import { tell } from '../../agent-record.ts'
 
 /** What the books were told of one attempt, and what the chain says now. */
 export interface Correction {
-  /** From 1. */
+  /** From 1; or NEVER_COUNTED. */
   number: number
   before: Execution
   after: Execution
 }
+
+/** Number of the correction that stands for the trade itself, where that was lost before anybody counted it. */
+export const NEVER_COUNTED = 0
 
 const CORRECTIONS_KEPT = 512
 /** How far back in the events a repeated correction looks for itself. */
@@ -39,16 +42,20 @@ export function corrected(sums: Totals | undefined, correction: Correction): Tot
   const known = now.corrected ?? []
   if (known.includes(id)) return undefined
   const { before, after } = correction
-  const [was, is] = [countedAs(before), countedAs(after)]
-  const counts =
-    was !== is && (was === 'executed' || is === 'executed') ? { [was]: now[was] - 1, [is]: now[is] + 1 } : {}
   return {
     ...now,
-    ...counts,
+    ...countsAfter(now, correction),
     profitWei: wei(now.profitWei + after.profitWei - before.profitWei),
     gasWei: wei(now.gasWei + after.gasWei - before.gasWei),
     corrected: [...known, id].slice(-CORRECTIONS_KEPT),
   }
+}
+
+function countsAfter(now: Totals, { number, before, after }: Correction): Partial<Totals> {
+  const [was, is] = [countedAs(before), countedAs(after)]
+  if (number === NEVER_COUNTED) return { [is]: now[is] + 1 }
+  if (was === is || (was !== 'executed' && is !== 'executed')) return {}
+  return { [was]: now[was] - 1, [is]: now[is] + 1 }
 }
 
 /** Corrects the sums and says so. May be repeated: each correction counts once and is said once. */

@@ -6,7 +6,7 @@ import type { Hex } from '../../../src/protocol/units.ts'
 import { type RpcBlock, type RpcReceipt, toHex } from '../../dex/chain-types.ts'
 import { receiptOfAny } from '../../dex/trade/send.ts'
 import { headNumber } from '../chain-reads.ts'
-import { bookCorrection } from './corrections.ts'
+import { bookCorrection, NEVER_COUNTED } from './corrections.ts'
 import { eachOf } from './every-head.ts'
 import { amend, hashesOf, readIntent, type Standing, standsNow } from './intent.ts'
 import { differs, judged, missed } from './judge.ts'
@@ -58,12 +58,25 @@ async function watchOne(box: Outbox, slot: Slot, watching: Watching): Promise<vo
 
 const isFinal = (block: number, { head, chain }: Watching): boolean => head - block >= chain.finalityBlocks
 
-/** Its executor and its task are gone: what it came to is recorded all the same. */
+/**
+ * Its executor and its task are gone: what it came to is recorded all the same. Where its trade has gone too, with a host
+ * that was killed, nobody else will ever count it: then it enters the books as a correction of nothing.
+ */
 async function settleOrphan(standing: Standing, watching: Watching): Promise<void> {
   const { intent } = standing
   if (intent.state !== 'sent' || watching.head <= intent.deadlineBlock + LATE_BLOCKS) return
   const found = await cameTo(intent, watching)
-  if (found) await close(standing, found, watching)
+  if (!found) return
+  const { execution } = found
+  const before = missed(intent, 'its trade was lost before it was counted')
+  const isNothing = !differs({ ...before, tx: execution.tx }, execution)
+  if (isNothing || (await watching.memory.read(keys.workflow(intent.opportunityId)))) {
+    await close(standing, found, watching)
+    return
+  }
+  const corrected = { number: NEVER_COUNTED, execution, before }
+  const done = await amend(watching.memory, standing, { state: 'done', ...found, corrected })
+  if (done) await finishBooking(done, watching)
 }
 
 async function correctByReceipt(standing: Standing, receipt: RpcReceipt, watching: Watching): Promise<void> {

@@ -58,7 +58,7 @@ export const IntentSchema = z.object({
   blockHash: HashSchema.nullable(),
   corrected: z
     .object({
-      /** From 1. */
+      /** From 1; 0 where the trade itself was never counted. */
       number: z.int(),
       execution: ExecutionSchema,
       /** What it replaces, until that is in the books. */

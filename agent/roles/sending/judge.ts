@@ -4,9 +4,10 @@ import { gasUnits, type Hex, raw, wei } from '../../../src/protocol/units.ts'
 import type { RpcReceipt } from '../../dex/chain-types.ts'
 import type { Rpc } from '../../dex/rpc.ts'
 import { decodeExecuted } from '../../dex/trade/build.ts'
-import { paidFor, revertReason } from '../../dex/trade/receipt.ts'
+import { paidFor } from '../../dex/trade/receipt.ts'
 import { inNative } from '../chain-reads.ts'
 import type { Intent } from './intent.ts'
+import { whyReverted } from './why.ts'
 
 /**
  * What an intent came to, by the receipt of one of its transactions. A cancel that was mined makes it `missed`, at the
@@ -27,7 +28,7 @@ export async function judged(rpc: Rpc, intent: Intent, receipt: RpcReceipt): Pro
     const profitWei = inNative(profitRaw, intent.terms)
     return { ...nothing(intent, null), ...cost, status: 'executed', profitRaw, profitWei, tipWei }
   }
-  const why = tx ? await revertReason(rpc, tx.raw, receipt) : 'it is not one of its transactions'
+  const why = tx ? await whyReverted(rpc, tx.raw, receipt) : 'it is not one of its transactions'
   return { ...nothing(intent, `it reverted in block ${block}: ${why}`), ...cost, status: 'reverted' }
 }
 

@@ -1,4 +1,4 @@
-import type { Limits } from '../../../src/protocol/fleet.ts'
+import type { Limits } from '../../../src/protocol/limits.ts'
 import { type GasUnits, gasUnits, type Hex } from '../../../src/protocol/units.ts'
 import { fieldsOf, readAccount, readHead } from '../../dex/trade/send.ts'
 import { nextBaseFee } from '../chain-reads.ts'
@@ -33,8 +33,9 @@ export function keepNonces(keeping: Keeping): Promise<void> {
     const { rpc, held, signer, chain } = keeping
     const outbox = await signer.outbox(held, chain.chainInstance)
     if (outbox.box.slots.length === 0) return
+    const { freed } = outbox
     const head = await readHead(rpc)
-    const { nonce: latest, pendingNonce: pending } = await readAccount(rpc, held.address)
+    const { nonce: latest } = await readAccount(rpc, held.address)
     const at = { block: Number(head.number), nextBaseFeeWei: nextBaseFee(head) }
     // The last first: what waits behind a nonce that is free must be known to be free as well.
     const open = outbox.box.slots.filter((slot) => !slot.released && slot.nonce >= latest)
@@ -42,8 +43,18 @@ export function keepNonces(keeping: Keeping): Promise<void> {
       open.toSorted((a, b) => b.nonce - a.nonce),
       (slot) => keepOne({ ...keeping, ...at, outbox, slot }),
     )
-    await outbox.resync({ latest, pending })
+    await resyncAfter(freed, outbox, keeping)
   })
+}
+
+/**
+ * By what the node counts now: what was freed may have been mined since it was looked for. It may also be in the block that
+ * is being made, where a node knows it neither as waiting nor as mined: then it is asked again before the next one is given out.
+ */
+async function resyncAfter(freed: number, outbox: HeldOutbox, { rpc, held }: Keeping): Promise<void> {
+  const { nonce: latest, pendingNonce: pending } = await readAccount(rpc, held.address)
+  await outbox.resync({ latest, pending })
+  if (outbox.freed !== freed) outbox.dirty = true
 }
 
 async function keepOne(kept: Kept): Promise<void> {

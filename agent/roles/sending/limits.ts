@@ -1,5 +1,5 @@
 import type { ChainInfo } from '../../../src/protocol/chain.ts'
-import type { Limits } from '../../../src/protocol/fleet.ts'
+import type { Limits } from '../../../src/protocol/limits.ts'
 import type { Verdict } from '../../../src/protocol/trade.ts'
 import { exposureOf } from '../../dex/token-names.ts'
 import { type Account, failuresInARow, lossOf } from './account.ts'

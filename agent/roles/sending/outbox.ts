@@ -20,6 +20,7 @@ export interface OutboxOf {
 export class HeldOutbox {
   /** True when the node's counts must be asked before the next nonce is given out. */
   dirty = true
+  #freed = 0
   #box: Outbox
   #version: number
   readonly #memory: SharedMemory
@@ -44,6 +45,11 @@ export class HeldOutbox {
     return this.#box
   }
 
+  /** How many nonces were freed so far. */
+  get freed(): number {
+    return this.#freed
+  }
+
   async resync(counts: Counts): Promise<void> {
     this.dirty = false
     if (resynced(this.#box, counts).next !== this.#box.next) await this.change((box) => resynced(box, counts))
@@ -63,6 +69,7 @@ export class HeldOutbox {
 
   async release(slot: Slot): Promise<void> {
     this.dirty = true
+    this.#freed += 1
     await this.change((box) => released(box, slot))
   }
 

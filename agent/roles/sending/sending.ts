@@ -1,5 +1,5 @@
 import { FleetError } from '../../../src/protocol/errors.ts'
-import type { Limits } from '../../../src/protocol/fleet.ts'
+import type { Limits } from '../../../src/protocol/limits.ts'
 import type { Verdict } from '../../../src/protocol/trade.ts'
 import { RpcError } from '../../dex/rpc/error.ts'
 import { type Fees, firstBid } from '../../dex/trade/fees.ts'

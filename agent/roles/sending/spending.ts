@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { SharedMemory } from '../../../src/ports/memory/memory.ts'
 import { update } from '../../../src/ports/memory/typed.ts'
-import type { Limits } from '../../../src/protocol/fleet.ts'
+import type { Limits } from '../../../src/protocol/limits.ts'
 import { RawSchema } from '../../../src/protocol/schemas.ts'
 import type { Raw } from '../../../src/protocol/units.ts'
 

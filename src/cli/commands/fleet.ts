@@ -1,11 +1,12 @@
 import type { FleetClient } from '../../client/client.ts'
-import { parseScale, roleNamed } from '../../client/scale.ts'
-import { FleetError } from '../../protocol/errors.ts'
-import { isWhole, type Snapshot, StatusSchema } from '../../protocol/snapshot.ts'
-import { type Command, type CommandContext, textOf, wordsOf } from '../command.ts'
+import { roleNamed } from '../../client/scale.ts'
+import type { Failure } from '../../protocol/failure.ts'
+import type { RoleName } from '../../protocol/fleet.ts'
+import type { PlanLine } from '../../protocol/plan-line.ts'
+import { type Snapshot, StatusSchema } from '../../protocol/snapshot.ts'
+import { type Command, type CommandContext, textOf } from '../command.ts'
 import { eventText } from '../event-text.ts'
-import { duration } from '../options.ts'
-import { coin, megabytes, table } from '../text.ts'
+import { coin, megabytes, table, timeOf } from '../text.ts'
 
 /** Opens the fleet that is there, and closes it afterwards. */
 export async function withFleet<T>(context: CommandContext, use: (client: FleetClient) => Promise<T>): Promise<T> {
@@ -17,11 +18,40 @@ export async function withFleet<T>(context: CommandContext, use: (client: FleetC
   }
 }
 
+/**
+ * The same, after the roles that were named have been held against those of the fleet; where it is not there, against those
+ * of the manifest.
+ */
+export async function withRoles<T>(
+  context: CommandContext,
+  named: readonly RoleName[],
+  use: (client: FleetClient) => Promise<T>,
+): Promise<T> {
+  const allIn = (roles: readonly RoleName[]) => named.forEach((name) => void roleNamed(name, roles))
+  const client = await context.launcher.attach(context.options).catch((thrown: unknown) => {
+    if (named.length > 0) allIn(context.launcher.rolesOf(context.options))
+    throw thrown
+  })
+  try {
+    if (named.length > 0) allIn((await client.snapshot()).roles.map(({ role }) => role))
+    return await use(client)
+  } finally {
+    await client.close()
+  }
+}
+
 export const statusCommand: Command = {
   name: 'status',
   describe: 'the fleet by role, its services, the chain, the profit',
-  run: (context) =>
+  options: {
+    plan: { type: 'boolean', default: false, describe: 'what would be done to make the fleet as wanted, and why' },
+  },
+  run: (context, argv) =>
     withFleet(context, async (client) => {
+      if (argv.plan === true) {
+        showPlan(context, await client.plan())
+        return 0
+      }
       const snapshot = await client.snapshot({ usage: true })
       const status = Object.fromEntries(
         Object.keys(StatusSchema.shape).map((key) => [key, snapshot[key as keyof Snapshot]]),
@@ -29,6 +59,21 @@ export const statusCommand: Command = {
       context.out.document(status, () => statusText(snapshot))
       return 0
     }),
+}
+
+/** A plan, a line each. */
+export function showPlan({ out }: CommandContext, plan: readonly PlanLine[]): void {
+  out.document({ plan }, () =>
+    plan.length === 0
+      ? 'nothing to do: the fleet is as wanted'
+      : plan.map(({ kind, id, cause }) => `${kind} ${id}: ${cause}`).join('\n'),
+  )
+}
+
+function failureText({ id, cause, count, lines, until }: Failure): string {
+  const waits = Date.parse(until) > Date.now() ? `, starts again at ${timeOf(until)}` : ''
+  const said = lines.map((line) => `\n    ${line}`).join('')
+  return `${id} ${cause}${count > 1 ? `, ${count} times in a row` : ''}${waits}${said}`
 }
 
 function statusText(s: Snapshot): string {
@@ -53,6 +98,7 @@ function statusText(s: Snapshot): string {
       ['SERVICE', 'STATE', 'HEALTH', 'ADDRESS'],
       s.services.map((v) => [v.name, v.state, v.health, v.url ?? '']),
     ),
+    ...(s.failures.length > 0 ? ['', 'failed in the last ten minutes:', ...s.failures.map(failureText)] : []),
     ...s.stale.map((stale) => `stale since ${stale.since}: ${stale.source}: ${stale.message}`),
   ].join('\n')
 }
@@ -62,9 +108,8 @@ export const psCommand: Command = {
   describe: 'one row an agent',
   positionals: (yargs) => yargs.positional('role', { type: 'string', describe: 'only this role' }),
   run: async (context, argv) => {
-    const name = textOf(argv, 'role')
-    const role = name === undefined ? undefined : roleNamed(name)
-    return withFleet(context, async (client) => {
+    const role = textOf(argv, 'role')
+    return withRoles(context, role === undefined ? [] : [role], async (client) => {
       const { agents } = await client.snapshot({ usage: true })
       const shown = agents.filter((agent) => role === undefined || agent.role === role)
       const rows = shown.map((a) => [
@@ -75,65 +120,14 @@ export const psCommand: Command = {
         a.cpuPercent === null ? '-' : Math.round(a.cpuPercent),
         megabytes(a.memoryBytes),
         a.url ?? '',
+        a.note ?? '',
       ])
       context.out.document({ agents: shown }, () =>
-        table(['AGENT', 'STATE', 'DONE', 'RESTARTS', 'CPU %', 'MB', 'MCP'], rows),
+        table(['AGENT', 'STATE', 'DONE', 'RESTARTS', 'CPU %', 'MB', 'MCP', 'NOTE'], rows),
       )
       return 0
     })
   },
-}
-
-const WAIT_MS = 120_000
-
-export const scaleCommand: Command = {
-  name: 'scale <changes..>',
-  describe: 'set wanted counts: executor=3 planner=+1 reviewer=-1',
-  positionals: (yargs) =>
-    yargs.positional('changes', {
-      type: 'string',
-      array: true,
-      demandOption: true,
-      describe: 'ROLE=N, ROLE=+N or ROLE=-N',
-    }),
-  options: {
-    wait: { type: 'boolean', default: false, describe: 'until exactly so many exist and are healthy' },
-    timeout: { type: 'string', describe: 'with --wait: give up after this long, with exit 4 [120s]' },
-  },
-  run: (context, argv) => {
-    const changes = parseScale(wordsOf(argv, 'changes'))
-    const timeoutMs = duration('--timeout', textOf(argv, 'timeout')) ?? WAIT_MS
-    return withFleet(context, async (client) => {
-      const counts = await client.scale(changes)
-      if (argv.wait === true) await waitWhole(client, timeoutMs, context.signal)
-      context.out.document({ counts }, () =>
-        changes.map(({ role }) => `${role}: ${counts[role]}${argv.wait ? ', all healthy' : ' wanted'}`).join('\n'),
-      )
-      return 0
-    })
-  },
-}
-
-/** @throws FleetError `timeout` saying what is still missing */
-async function waitWhole(client: FleetClient, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  for (;;) {
-    const snapshot = await client.snapshot()
-    if (isWhole(snapshot) || signal.aborted) return
-    if (Date.now() > deadline) {
-      const open = snapshot.roles
-        .filter((r) => r.want !== r.healthy || r.running !== r.want)
-        .map((r) => `${r.role} ${r.healthy} of ${r.want} healthy, ${r.running} running`)
-      throw new FleetError(
-        'timeout',
-        `the fleet is not as wanted after ${timeoutMs / 1_000} s: ${open.join('; ') || 'surplus agents are still there'}`,
-        {
-          remedy: 'See arbdeck ps and arbdeck logs, or give a longer --timeout.',
-        },
-      )
-    }
-    await new Promise((resolve) => setTimeout(resolve, 200))
-  }
 }
 
 export const haltCommand: Command = {

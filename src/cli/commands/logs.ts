@@ -1,11 +1,10 @@
-import { roleNamed } from '../../client/scale.ts'
 import { FleetError } from '../../protocol/errors.ts'
 import type { LogLevel, LogLine } from '../../protocol/records.ts'
 import { type Command, textOf, wordsOf } from '../command.ts'
 import { duration, wholeNumber } from '../options.ts'
 import { streamLines } from '../stream.ts'
 import { timeOf } from '../text.ts'
-import { withFleet } from './fleet.ts'
+import { withRoles } from './fleet.ts'
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
@@ -34,10 +33,10 @@ export const logsCommand: Command = {
       sources: wordsOf(argv, 'sources'),
       follow: argv.follow === true,
       tail: wholeNumber('--tail', textOf(argv, 'tail'), 0, 100_000) ?? 100,
-      ...(role === undefined ? {} : { role: roleNamed(role) }),
+      ...(role === undefined ? {} : { role }),
       ...(sinceMs === undefined ? {} : { since: new Date(Date.now() - sinceMs).toISOString() }),
     }
-    return withFleet(context, (client) =>
+    return withRoles(context, role === undefined ? [] : [role], (client) =>
       streamLines(context, client.logs(query, context.signal), {
         fits,
         json: (line) => ({ type: 'log', ...line }),

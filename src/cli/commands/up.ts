@@ -6,6 +6,7 @@ import { wei } from '../../protocol/units.ts'
 import { type Command, type CommandContext, textOf } from '../command.ts'
 import { eventText } from '../event-text.ts'
 import { duration } from '../options.ts'
+import { showPlan } from './fleet.ts'
 
 /** `executed=3`, `opportunities=10` or `healthy`. */
 export interface Condition {
@@ -41,14 +42,24 @@ export const upCommand: Command = {
     until: { type: 'string', describe: 'end when this holds: healthy, executed=N, opportunities=N' },
     for: { type: 'string', describe: 'end after this long, with exit 0: 30s, 5m' },
     timeout: { type: 'string', describe: 'give up after this long, with exit 4' },
+    'dry-run': { type: 'boolean', default: false, describe: 'say what would be done, and do nothing' },
   },
-  run: (context, argv) =>
-    runUp(context, {
+  run: async (context, argv) => {
+    if (argv['dry-run'] === true) return dryRun(context)
+    return runUp(context, {
       detach: argv.detach === true,
       until: textOf(argv, 'until'),
       for: textOf(argv, 'for'),
       timeout: textOf(argv, 'timeout'),
-    }),
+    })
+  },
+}
+
+async function dryRun(context: CommandContext): Promise<number> {
+  const { why, plan } = await context.launcher.planUp(context.options)
+  context.out.remark(why)
+  showPlan(context, plan)
+  return 0
 }
 
 interface UpArgs {

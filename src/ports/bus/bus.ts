@@ -29,6 +29,8 @@ export type MessageHandler = (message: BusMessage, delivery: Delivery) => Promis
 export interface Delivery {
   /** It may have been handled before. */
   redelivered: boolean
+  /** When it was first published, by the publisher's clock; milliseconds since 1970. */
+  publishedAt: number
   /** Aborts when the message is no longer ours (connection lost, consumer stopped for good). */
   signal: AbortSignal
 }

@@ -3,9 +3,9 @@ import { FleetError } from '../../protocol/errors.ts'
 import type { RoleName } from '../../protocol/fleet.ts'
 import { stringify } from '../../protocol/json.ts'
 import type { BusMessage } from '../../protocol/task.ts'
-import type { ConsumeOptions, Consumer, MessageHandler, TaskBus } from './bus.ts'
+import type { ConsumeOptions, Consumer, Delivery, MessageHandler, TaskBus } from './bus.ts'
 import type { DeadLetter } from './open.ts'
-import { afterLoss, handleOnce, type Outcome, type RetryPolicy, type Tries, UNTRIED } from './retry.ts'
+import { afterLoss, firstTry, handleOnce, type Outcome, type RetryPolicy, type Tries } from './retry.ts'
 
 interface Item {
   text: string
@@ -33,7 +33,7 @@ export class EmbeddedBus implements TaskBus {
 
   async publish(role: RoleName, message: BusMessage): Promise<void> {
     const queue = this.#open(role)
-    queue.waiting.push({ text: stringify(message), tries: UNTRIED })
+    queue.waiting.push({ text: stringify(message), tries: firstTry() })
     this.#deal(queue)
   }
 
@@ -98,7 +98,7 @@ export class EmbeddedBus implements TaskBus {
 
 interface ConsumerParts {
   prefetch: number
-  handle(item: Item, delivery: { redelivered: boolean; signal: AbortSignal }): Promise<Outcome>
+  handle(item: Item, delivery: Delivery): Promise<Outcome>
   settle(item: Item, outcome: Outcome): void
   /** What to do with a message that was in hand when its consumer was gone. */
   lost(tries: Tries): Outcome
@@ -133,7 +133,8 @@ class EmbeddedConsumer implements Consumer {
 
   async #work(item: Item): Promise<void> {
     await Promise.resolve() // publish has resolved, and `take` has put it in hand
-    const delivery = { redelivered: item.tries.returns > 0, signal: this.#ended.signal }
+    const { returns, publishedAt } = item.tries
+    const delivery = { redelivered: returns > 0, publishedAt, signal: this.#ended.signal }
     const outcome = await this.#parts.handle(item, delivery)
     if (outcome.kind === 'again') {
       await sleep(outcome.pauseMs, undefined, { signal: this.#draining.signal }).catch(() => undefined)

@@ -109,7 +109,11 @@ export class RabbitConsumer implements Consumer {
     const signal = AbortSignal.any([lost, this.#ended.signal])
     const outcome = message.fields.redelivered
       ? this.#parts.lost(tries) // counted first; then it comes again as a message of its own
-      : await this.#parts.handle(text, tries, { redelivered: tries.returns > 0, signal })
+      : await this.#parts.handle(text, tries, {
+          redelivered: tries.returns > 0,
+          publishedAt: tries.publishedAt,
+          signal,
+        })
     if (signal.aborted) return
     if (outcome.kind === 'again') {
       await this.#pause(outcome.pauseMs, lost)

@@ -20,12 +20,16 @@ interface Publisher {
 
 /** Sends with publisher confirms, on a channel that is made anew when it is lost. */
 export class RabbitPublisher {
-  readonly #link: RabbitLink
+  readonly #openLink: () => Promise<RabbitLink>
+  readonly #at: string
   readonly #fleet: string
+  #link: RabbitLink | undefined
   #current: Promise<Publisher> | undefined
 
-  constructor(link: RabbitLink, fleet: string) {
-    this.#link = link
+  /** @param openLink gives the connection, the same one at every call once it is there; called when something is sent */
+  constructor(openLink: () => Promise<RabbitLink>, at: string, fleet: string) {
+    this.#openLink = openLink
+    this.#at = at
     this.#fleet = fleet
   }
 
@@ -39,11 +43,11 @@ export class RabbitPublisher {
       try {
         await within(Math.max(1, until - performance.now()), this.#sendOnce(role, to, text, headers), () => {
           this.#drop()
-          return new Error(this.#link.blocked ? 'it is out of memory or disk' : 'no confirm')
+          return new Error(this.#link?.blocked ? 'it is out of memory or disk' : 'no confirm')
         })
         return
       } catch (cause) {
-        const error = cause instanceof FleetError ? cause : unreachableBus(this.#link.at, cause)
+        const error = cause instanceof FleetError ? cause : unreachableBus(this.#at, cause)
         if (!error.transient || performance.now() + RETRY_PAUSE_MS > until) throw error
         await sleep(RETRY_PAUSE_MS)
       }
@@ -61,7 +65,7 @@ export class RabbitPublisher {
       )
     } catch (cause) {
       this.#drop()
-      throw unreachableBus(this.#link.at, cause)
+      throw unreachableBus(this.#at, cause)
     }
   }
 
@@ -100,7 +104,7 @@ export class RabbitPublisher {
     const forget = () => {
       if (this.#current === making) this.#current = undefined
     }
-    const making: Promise<Publisher> = this.#link.confirmChannel().then((channel) => {
+    const making: Promise<Publisher> = this.#channel().then((channel) => {
       const publisher: Publisher = { channel, declared: new Map(), returned: new Set() }
       channel.on('return', (message) => publisher.returned.add(String(message.properties.messageId)))
       channel.on('close', forget)
@@ -108,5 +112,10 @@ export class RabbitPublisher {
     })
     making.catch(forget)
     return making
+  }
+
+  async #channel(): Promise<ConfirmChannel> {
+    this.#link = await this.#openLink()
+    return this.#link.confirmChannel()
   }
 }

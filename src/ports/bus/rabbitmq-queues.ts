@@ -27,6 +27,7 @@ export async function declareQueues(channel: Channel, fleet: string, role: RoleN
 export const triesToHeaders = (tries: Tries): Record<string, number> => ({
   'arbdeck-returns': tries.returns,
   'arbdeck-failures': tries.failures,
+  'arbdeck-published': tries.publishedAt,
 })
 
 export function triesFromHeaders(headers: Record<string, unknown> | undefined): Tries {
@@ -34,5 +35,9 @@ export function triesFromHeaders(headers: Record<string, unknown> | undefined): 
     const value = Number(headers?.[name] ?? 0)
     return Number.isSafeInteger(value) && value >= 0 ? value : 0
   }
-  return { returns: count('arbdeck-returns'), failures: count('arbdeck-failures') }
+  return {
+    returns: count('arbdeck-returns'),
+    failures: count('arbdeck-failures'),
+    publishedAt: count('arbdeck-published'),
+  }
 }

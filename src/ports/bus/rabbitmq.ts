@@ -9,7 +9,7 @@ import { RabbitConsumer } from './rabbitmq-consumer.ts'
 import { type RabbitAddress, RabbitLink, unreachableBus } from './rabbitmq-link.ts'
 import { RabbitPublisher } from './rabbitmq-publisher.ts'
 import { declareQueues, queuesOf, triesToHeaders } from './rabbitmq-queues.ts'
-import { afterLoss, handleOnce, type Outcome, type RetryPolicy, UNTRIED } from './retry.ts'
+import { afterLoss, firstTry, handleOnce, type Outcome, type RetryPolicy } from './retry.ts'
 
 /** Starting to consume waits this long for a broker that is coming back. */
 const CONSUME_TIMEOUT_MS = 10_000
@@ -25,27 +25,29 @@ interface BusParts {
 export class RabbitBus implements TaskBus {
   readonly #address: RabbitAddress
   readonly #parts: BusParts
-  readonly #sending: RabbitLink
   readonly #publisher: RabbitPublisher
   readonly #consumers = new Set<RabbitConsumer>()
+  /** Of opening: whichever of the two is needed first has it. Most agents never publish, and need no second one. */
+  #first: RabbitLink | undefined
+  #sending: Promise<RabbitLink> | undefined
   /** Apart from `sending`: a broker that is out of memory stops reading from who publishes, and would not see our acks. */
   #taking: Promise<RabbitLink> | undefined
   #closed = false
 
-  private constructor(address: RabbitAddress, parts: BusParts, sending: RabbitLink) {
+  private constructor(address: RabbitAddress, parts: BusParts, first: RabbitLink) {
     this.#address = address
     this.#parts = parts
-    this.#sending = sending
-    this.#publisher = new RabbitPublisher(sending, parts.fleet)
+    this.#first = first
+    this.#publisher = new RabbitPublisher(() => this.#sendingLink(), first.at, parts.fleet)
   }
 
   static async open(address: RabbitAddress, parts: BusParts): Promise<RabbitBus> {
-    return new RabbitBus(address, parts, await RabbitLink.open(address, `${parts.fleet} publish`))
+    return new RabbitBus(address, parts, await RabbitLink.open(address, parts.fleet))
   }
 
   async publish(role: RoleName, message: BusMessage): Promise<void> {
     this.#checkOpen()
-    await this.#publisher.send(role, 'live', stringify(message), triesToHeaders(UNTRIED))
+    await this.#publisher.send(role, 'live', stringify(message), triesToHeaders(firstTry()))
   }
 
   async consume(role: RoleName, handle: MessageHandler, options: ConsumeOptions = {}): Promise<Consumer> {
@@ -80,8 +82,8 @@ export class RabbitBus implements TaskBus {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#consumers].map((consumer) => consumer.stop(0)))
-    const taking = await this.#taking?.catch(() => undefined)
-    await Promise.all([taking?.close(), this.#sending.close()])
+    const links = [this.#first, this.#taking, this.#sending].map(async (link) => (await link)?.close())
+    await Promise.allSettled(links)
   }
 
   /** A message that failed goes to the end of its queue with its count; the original is acknowledged only after that. */
@@ -94,11 +96,25 @@ export class RabbitBus implements TaskBus {
   }
 
   #takingLink(): Promise<RabbitLink> {
-    this.#taking ??= RabbitLink.open(this.#address, `${this.#parts.fleet} consume`).catch((error) => {
+    this.#taking ??= this.#anotherLink('consume').catch((error) => {
       this.#taking = undefined
       throw error
     })
     return this.#taking
+  }
+
+  #sendingLink(): Promise<RabbitLink> {
+    this.#sending ??= this.#anotherLink('publish').catch((error) => {
+      this.#sending = undefined
+      throw error
+    })
+    return this.#sending
+  }
+
+  async #anotherLink(purpose: string): Promise<RabbitLink> {
+    const first = this.#first
+    this.#first = undefined
+    return first ?? RabbitLink.open(this.#address, `${this.#parts.fleet} ${purpose}`)
   }
 
   #checkOpen(): void {

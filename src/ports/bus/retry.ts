@@ -19,9 +19,11 @@ export interface Tries {
   returns: number
   /** Throws that nobody called transient, and consumers that were gone before they were done with it. */
   failures: number
+  /** Milliseconds since 1970; 0 where it is not known. */
+  publishedAt: number
 }
 
-export const UNTRIED: Tries = { returns: 0, failures: 0 }
+export const firstTry = (): Tries => ({ returns: 0, failures: 0, publishedAt: Date.now() })
 
 /** What to do with a message now: it is done with; it waits and is delivered again; nobody can handle it. */
 export type Outcome =
@@ -55,7 +57,7 @@ export async function handleOnce(
 export function afterLoss(tries: Tries, policy: RetryPolicy): Exclude<Outcome, { kind: 'done' }> {
   const failures = tries.failures + 1
   if (failures < policy.maxFailures)
-    return { kind: 'again', pauseMs: 0, tries: { returns: tries.returns + 1, failures } }
+    return { kind: 'again', pauseMs: 0, tries: { ...tries, returns: tries.returns + 1, failures } }
   return { kind: 'dead', reason: `it failed ${failures} times: its consumer was gone before it was done` }
 }
 
@@ -64,5 +66,5 @@ function afterThrow(thrown: unknown, tries: Tries, policy: RetryPolicy): Outcome
   const failures = tries.failures + (transient ? 0 : 1)
   if (failures >= policy.maxFailures) return { kind: 'dead', reason: `it failed ${failures} times: ${message}` }
   const pauseMs = Math.min(policy.firstPauseMs * 2 ** Math.min(tries.returns, 20), policy.longestPauseMs)
-  return { kind: 'again', pauseMs, tries: { returns: tries.returns + 1, failures } }
+  return { kind: 'again', pauseMs, tries: { ...tries, returns: tries.returns + 1, failures } }
 }

@@ -1,16 +1,17 @@
 import { type ConnectOptions, connectDocker, type DockerConnection } from './docker/connect.ts'
-import { observed } from './docker/container.ts'
 import { EventStream } from './docker/events.ts'
-import { inspect, startUnit, stopUnit } from './docker/lifecycle.ts'
+import { startUnit, stopUnit } from './docker/lifecycle.ts'
 import { readLogs } from './docker/logs.ts'
-import { fleetFilter } from './docker/names.ts'
+import { Looks } from './docker/looks.ts'
 import { UsageReader } from './docker/usage.ts'
-import type { Engine, ObservedUnit } from './engine.ts'
+import type { Engine } from './engine.ts'
 
 export interface DockerEngineOptions extends ConnectOptions {
   fleet: string
   /** One that is open already, instead of `host`. */
   connection?: DockerConnection
+  /** Where the kernel's account of containers may be; default the usual places. */
+  cgroupRoots?: readonly string[]
 }
 
 /**
@@ -20,11 +21,18 @@ export interface DockerEngineOptions extends ConnectOptions {
 export async function openDockerEngine(options: DockerEngineOptions): Promise<Engine> {
   const { fleet } = options
   const connection = options.connection ?? (await connectDocker(options))
-  const events = new EventStream(connection, fleet)
-  const usage = new UsageReader(connection, fleet)
+  const looks = new Looks(connection, fleet)
+  const events = new EventStream(connection, fleet, looks)
+  const usage = new UsageReader(connection, looks, options.cgroupRoots)
+  let looked = false
   return {
     name: 'docker',
-    list: () => list(connection, fleet),
+    list: () => {
+      // Who looks a second time watches: then hearing of changes is cheaper than inspecting all again.
+      if (looked) events.open()
+      looked = true
+      return looks.list()
+    },
     start: (unit) => startUnit(connection, fleet, unit),
     stop: (id, how) => stopUnit(connection, fleet, id, how),
     logs: (id, how, signal) => readLogs(connection, fleet, id, how, signal),
@@ -32,17 +40,4 @@ export async function openDockerEngine(options: DockerEngineOptions): Promise<En
     usage: (ids) => usage.read(ids),
     close: async () => events.close(),
   }
-}
-
-async function list(connection: DockerConnection, fleet: string): Promise<ObservedUnit[]> {
-  const containers = await connection.ask('list the containers of the fleet', (abortSignal) =>
-    connection.docker.listContainers({ all: true, filters: fleetFilter(fleet), abortSignal }),
-  )
-  const units = await Promise.all(
-    containers.map(async ({ Id }) => {
-      const info = await inspect(connection, Id)
-      return info && observed(fleet, info) // gone since: then it is not there
-    }),
-  )
-  return units.filter((unit) => unit !== undefined)
 }

@@ -123,6 +123,7 @@ class EmbeddedEngine implements Engine {
   async #run(spec: UnitSpec, restarts: number): Promise<void> {
     const log = this.#logOf(spec.id)
     log.begin()
+    const startedAt = now()
     let running: RunningUnit
     try {
       running = await this.#startUnit(spec, (level, message) => log.write(level, message))
@@ -133,7 +134,7 @@ class EmbeddedEngine implements Engine {
       this.#nudges.nudge()
       throw thrown
     }
-    const unit: Kept = { spec, state: 'running', exitCode: null, startedAt: now(), restarts, running }
+    const unit: Kept = { spec, state: 'running', exitCode: null, startedAt, restarts, running }
     this.#units.set(spec.id, unit)
     this.#nudges.nudge()
     running.done.then(

@@ -52,14 +52,25 @@ export interface UnitSpec {
   mounts: readonly { volume: string; target: string; readOnly: boolean }[]
   /** Published on 127.0.0.1. `host` 0 takes a free one. */
   ports: readonly { container: number; host: number }[]
-  /** Names of networks (without the fleet's prefix). */
+  /**
+   * Names of networks (without the fleet's prefix). On each it answers to its id, to the container's name, and to
+   * `ID.NETWORK`, which is known on that network alone.
+   */
   networks: readonly string[]
+  /** One of its networks leads out: only then it may look up names of the outside. */
+  reachesOut?: boolean
   memoryBytes?: number
+  /** Cores; the engine gives at most what the machine has. */
+  cpus?: number
+  /** Processes and threads. */
+  pids?: number
+  /** From the request to stop to the kill, when nobody says another; 10 s unless told. */
+  graceMs?: number
   capAdd?: readonly string[]
   readOnlyRoot: boolean
   tmpfs: readonly string[]
   hostname?: string
-  /** Mounts the Docker socket: the controller alone. */
+  /** Mounts the Docker socket, and the machine's cgroups to read what containers use: the controller alone. */
   dockerSocket?: boolean
   health?: { test: readonly string[]; intervalMs: number; timeoutMs: number; retries: number; startPeriodMs: number }
 }
@@ -77,4 +88,6 @@ export interface ObservedUnit {
   /** Container port to the port on 127.0.0.1. */
   ports: Readonly<Record<number, number>>
   restarts: number
+  /** Its limit; null where it has none. */
+  memoryLimitBytes?: number | null
 }

@@ -5,8 +5,11 @@
 export interface Provisioner extends ImageStore {
   /** What daemon this is. */
   about(): Promise<EngineFacts>
-  /** `name` without the fleet's prefix, as in UnitSpec. */
-  ensureNetwork(name: string, options?: { internal?: boolean }): Promise<void>
+  /**
+   * `name` without the fleet's prefix, as in UnitSpec. One that leads elsewhere is made anew.
+   * @throws FleetError `fleet_conflict` when it leads elsewhere and has containers that run
+   */
+  ensureNetwork(name: string, reach: NetworkReach): Promise<void>
   /** All of the fleet's networks. Its containers must be gone. */
   removeNetworks(): Promise<void>
   /** `name` in full, as in UnitSpec's mounts. */
@@ -22,6 +25,13 @@ export interface Provisioner extends ImageStore {
   /** The files of a volume that are there, by name. @throws FleetError `not_found` when there is no such volume */
   readVolume(volume: string, names: readonly string[], image: string): Promise<Map<string, Buffer>>
 }
+
+/**
+ * Where a network leads, beside from member to member. `closed`: nowhere, not even to the daemon's machine. `published`:
+ * ports of its members can be published on 127.0.0.1, and members reach the daemon's machine itself, and nothing beyond.
+ * `open`: wherever that machine reaches.
+ */
+export type NetworkReach = 'closed' | 'published' | 'open'
 
 export interface ImageStore {
   hasImage(ref: string): Promise<boolean>
@@ -46,6 +56,8 @@ export interface EngineFacts {
 export interface VolumeFill {
   volume: string
   files: readonly VolumeFile[]
+  /** Mode of the volume's folder itself; undefined: it stays as it is. */
+  mode?: number
 }
 
 export interface VolumeFile {

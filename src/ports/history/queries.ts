@@ -1,5 +1,6 @@
+import { setImmediate as turnEnds } from 'node:timers/promises'
 import { z } from 'zod'
-import { FleetError } from '../../protocol/errors.ts'
+import { asFleetError, FleetError } from '../../protocol/errors.ts'
 import { decode } from '../../protocol/json.ts'
 import { type HistoryRecord, HistoryRecordSchema, type RecordKind } from '../../protocol/records.ts'
 import type { History, HistoryQuery } from './history.ts'
@@ -56,16 +57,47 @@ export async function openHistoryOver(sql: Sql): Promise<History> {
   return new SqlHistory(sql)
 }
 
+/** One call of `append`. */
+interface Appending {
+  rows: string
+  done(): void
+  failed(thrown: unknown): void
+}
+
 class SqlHistory implements History {
   readonly #sql: Sql
+  #waiting: Appending[] = []
+  #writing: Promise<void> | undefined
 
   constructor(sql: Sql) {
     this.#sql = sql
   }
 
+  /** Calls of one turn, and those that come while others are written, go as one statement: it costs more than its rows. */
   async append(records: readonly HistoryRecord[]): Promise<void> {
     if (records.length === 0) return
-    await this.#sql.query(APPEND, [encode(records)])
+    const rows = encode(records)
+    await new Promise<void>((done, failed) => {
+      this.#waiting.push({ rows, done, failed })
+      this.#writing ??= this.#writeAll()
+    })
+  }
+
+  async #writeAll(): Promise<void> {
+    await turnEnds()
+    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0))
+    this.#writing = undefined
+  }
+
+  /** What the database refuses must not take along what went with it: then each goes alone. */
+  async #write(all: readonly Appending[]): Promise<void> {
+    try {
+      await this.#sql.query(APPEND, [`[${all.map(({ rows }) => rows.slice(1, -1)).join()}]`])
+      for (const { done } of all) done()
+    } catch (thrown) {
+      if (all.length === 1 || asFleetError(thrown).transient) for (const { failed } of all) failed(thrown)
+      else for (const one of all) await this.#write([one])
+    }
   }
 
   async read<K extends RecordKind>(query: HistoryQuery<K>): Promise<Extract<HistoryRecord, { kind: K }>[]> {
@@ -75,8 +107,9 @@ class SqlHistory implements History {
     return rows.reverse().map((row) => recordOf(row) as Extract<HistoryRecord, { kind: K }>)
   }
 
-  close(): Promise<void> {
-    return this.#sql.close()
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#sql.close()
   }
 }
 

@@ -1,7 +1,7 @@
 import { stringify } from '../../protocol/json.ts'
 import type { Entry, Lease, SharedMemory, Stream, StreamEntry, WriteOptions } from './memory.ts'
 import { Nudges, type Topics } from './nudges.ts'
-import { loadKept, type Persist, saveKept } from './persist.ts'
+import type { Journal } from './persist.ts'
 import { checkStreamId, streamId } from './stream-id.ts'
 
 const DEFAULT_STREAM_LENGTH = 1_000
@@ -21,19 +21,21 @@ export class EmbeddedMemory implements SharedMemory {
   readonly #leases = new Map<string, { owner: string; token: number; endsAt: number }>()
   readonly #streams = new Map<string, { id: string; text: string }[]>()
   readonly #nudges = new Nudges()
-  readonly #persist: Persist | undefined
+  readonly #journal: Journal | undefined
+  /** Kept keys that are being written: the next writer of one waits for the one before. */
+  readonly #turns = new Map<string, Promise<unknown>>()
   #lastStreamMs = 0
   #streamSequence = 0
   #writes = 0
   /** The last version or token given. It follows the clock, so that it also grows from one process to the next. */
   #counter = 0
 
-  /** @throws FleetError `state_stale` when the persisted file cannot be read */
-  constructor(persist?: Persist) {
-    this.#persist = persist
-    if (persist === undefined) return
-    for (const { key, version, text } of loadKept(persist.file)) {
-      this.#values.set(key, { version, text, endsAt: Infinity })
+  /** @param journal what it keeps is here from the start, and is on the disk before a write of it resolves or can be read */
+  constructor(journal?: Journal) {
+    this.#journal = journal
+    for (const [key, { version, text, endsAtMs }] of journal?.kept ?? []) {
+      const endsAt = endsAtMs === undefined ? Infinity : performance.now() + endsAtMs - Date.now()
+      this.#values.set(key, { version, text, endsAt })
       this.#counter = Math.max(this.#counter, version)
     }
   }
@@ -53,20 +55,19 @@ export class EmbeddedMemory implements SharedMemory {
   }
 
   async write(key: string, value: unknown, options: WriteOptions = {}): Promise<number | undefined> {
-    const { expect, ttlMs } = options
-    const version = this.#held(key)?.version ?? 0
-    if (expect !== undefined && (expect === 'absent' ? 0 : expect) !== version) return undefined
-    const next =
-      value === undefined
-        ? undefined
-        : { version: this.#bump(), text: stringify(value), endsAt: ttlMs ? performance.now() + ttlMs : Infinity }
-    this.#keep(key, next)
-    if (next === undefined) this.#values.delete(key)
-    else this.#values.set(key, next)
-    this.#writes += 1
-    if (this.#writes % SWEEP_EVERY_WRITES === 0) this.#sweep()
-    this.#nudges.keyChanged(key)
-    return next?.version ?? 0
+    const journal = this.#journal
+    if (!journal?.keeps(key)) {
+      const change = this.#decide(key, value, options)
+      return change && this.#set(key, change.next)
+    }
+    return this.#inTurn(key, async () => {
+      const change = this.#decide(key, value, options)
+      if (change === undefined) return undefined
+      const { next } = change
+      const endsAtMs = options.ttlMs ? Date.now() + options.ttlMs : undefined
+      await journal.append(key, next && { version: next.version, text: next.text, endsAtMs })
+      return this.#set(key, next)
+    })
   }
 
   async lease(name: string, owner: string, ttlMs: number): Promise<Lease | undefined> {
@@ -114,6 +115,7 @@ export class EmbeddedMemory implements SharedMemory {
 
   async close(): Promise<void> {
     this.#nudges.close()
+    await this.#journal?.close()
   }
 
   #held(key: string): Held | undefined {
@@ -123,15 +125,32 @@ export class EmbeddedMemory implements SharedMemory {
     return undefined
   }
 
-  /** Writes the file before memory changes: what is on disk is never older than what was answered. */
-  #keep(key: string, next: Held | undefined): void {
-    if (this.#persist === undefined || !this.#persist.keys.includes(key)) return
-    const kept = []
-    for (const name of this.#persist.keys) {
-      const held = name === key ? next : this.#held(name)
-      if (held) kept.push({ key: name, version: held.version, text: held.text })
+  /** What a write comes to; undefined when another has written since. */
+  #decide(key: string, value: unknown, { expect, ttlMs }: WriteOptions): { next: Held | undefined } | undefined {
+    const version = this.#held(key)?.version ?? 0
+    if (expect !== undefined && (expect === 'absent' ? 0 : expect) !== version) return undefined
+    if (value === undefined) return { next: undefined }
+    const endsAt = ttlMs ? performance.now() + ttlMs : Infinity
+    return { next: { version: this.#bump(), text: stringify(value), endsAt } }
+  }
+
+  #set(key: string, next: Held | undefined): number {
+    if (next === undefined) this.#values.delete(key)
+    else this.#values.set(key, next)
+    this.#writes += 1
+    if (this.#writes % SWEEP_EVERY_WRITES === 0) this.#sweep()
+    this.#nudges.keyChanged(key)
+    return next?.version ?? 0
+  }
+
+  #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const mine = (this.#turns.get(key) ?? Promise.resolve()).then(work, work)
+    const over = () => {
+      if (this.#turns.get(key) === turn) this.#turns.delete(key)
     }
-    saveKept(this.#persist.file, kept)
+    const turn = mine.then(over, over)
+    this.#turns.set(key, turn)
+    return mine
   }
 
   #bump(): number {

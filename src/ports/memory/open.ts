@@ -3,7 +3,7 @@ import { keys } from '../../protocol/keys.ts'
 import { openWithin, serverUrl } from '../opening.ts'
 import { EmbeddedMemory } from './embedded.ts'
 import type { SharedMemory } from './memory.ts'
-import type { Persist } from './persist.ts'
+import { Journal, type Persist } from './persist.ts'
 
 export interface MemoryOptions {
   /** Fleets that share a server do not see each other. */
@@ -12,19 +12,20 @@ export interface MemoryOptions {
   password?: string | undefined
   /** How long to wait for a server that is not up yet; 0: one try. */
   waitMs?: number | undefined
-  /** `embedded:` only: keys that outlive the process. */
+  /** `embedded:` only: what outlives the process. */
   persist?: Persist | undefined
 }
 
 /**
  * `redis://host:6379`, `rediss://…`, or `embedded:` (a memory of its own at every call). `embedded:PATH` keeps `wanted`
  * and `halt` in that file.
- * @throws FleetError `config_invalid`, `memory_unreachable`, `state_stale`
+ * @throws FleetError `config_invalid`, `memory_unreachable`, `state_stale`, `disk_full`
  */
 export async function openMemory(url: string, options: MemoryOptions): Promise<SharedMemory> {
   if (url.startsWith('embedded:')) {
     const file = url.slice('embedded:'.length)
-    return new EmbeddedMemory(options.persist ?? (file === '' ? undefined : { file, keys: [keys.wanted, keys.halt] }))
+    const persist = options.persist ?? (file === '' ? undefined : { file, keys: [keys.wanted, keys.halt] })
+    return new EmbeddedMemory(persist && (await Journal.open(persist)))
   }
   if (options.persist) {
     throw new FleetError('config_invalid', 'Only embedded memory is kept in a file', { remedy: 'Leave persist out.' })

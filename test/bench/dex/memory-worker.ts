@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { SearchEngine } from '../../../agent/dex/search/search.ts'
 import { readSnapshot } from '../../../agent/dex/search/snapshot-file.ts'
 import { ChainInfoSchema } from '../../../src/protocol/chain.ts'
-import { LimitsSchema } from '../../../src/protocol/fleet.ts'
+import { LimitsSchema } from '../../../src/protocol/limits.ts'
 import type { V2Pool } from '../../../src/protocol/trade.ts'
 import { address, raw, wei } from '../../../src/protocol/units.ts'
 

@@ -56,7 +56,7 @@ const bus: TaskBus = {
 async function receive(message: BusMessage, redelivered = false): Promise<void> {
   const chain = async () => ({ chainId: 31_337, tokens: [{ address: WETH, symbol: 'WETH', decimals: 18 }] }) as never
   const context = contextOf({ ...ports, bus }, 'coordinator-1', { chain })
-  await coordinator().receive?.(message, { redelivered, signal: new AbortController().signal }, context)
+  await coordinator().receive?.(message, { publishedAt: 0, redelivered, signal: new AbortController().signal }, context)
 }
 const found = (): BusMessage => ({ kind: 'opportunity', opportunity: opportunity({ id }), traceparent: 'trace' })
 const lastTask = (): Task => sent.at(-1)?.message as Task
@@ -150,6 +150,22 @@ test('two coordinators with the same result move the trade once', async () => {
   const workflow = await readAs(ports.memory, keys.workflow(id), WorkflowSchema)
   expect(workflow?.value.stage).toBe('plan')
   expect(new Set(sent.map(({ message }) => (message as Task).taskId)).size).toBe(2)
+})
+
+test('what a coordinator of another process wrote meanwhile is what the next result is held against', async () => {
+  await receive(found())
+  const inspected = answerTo(lastTask(), ok)
+  await receive(inspected)
+  const planned = answerTo(lastTask(), ok)
+  const key = keys.workflow(id)
+  const here = (await readAs(ports.memory, key, WorkflowSchema))?.value
+  await ports.memory.write(key, { ...here, round: 3 })
+  const before = sent.length
+  await receive(planned)
+  expect(sent).toHaveLength(before)
+  await ports.memory.write(key, here)
+  await receive(planned)
+  expect(lastTask().stage).toBe('build')
 })
 
 test('messages of another chain instance are dropped', async () => {

@@ -153,6 +153,40 @@ test('what a dead executor watched, another goes on to watch; a correction that 
   expect(await totals()).toMatchObject({ executed: 0, refused: 1, profitWei: 0n, gasWei: 0n })
 })
 
+test('what a host that was killed had sent enters the books as a correction, unless its trade lives on and counts it', async () => {
+  for (const [name, lives] of [
+    ['lost with its host', false],
+    ['lives on', true],
+  ] as const) {
+    const memory = memoryOver(bench.memory, { write: (...write) => (dead ? never() : bench.memory.write(...write)) })
+    let dead = false
+    const first = await start('executor-1', { memory })
+    const verdict = await verdictOf(name)
+    const { opportunityId } = verdict.tx.plan
+    const before = await on.head()
+    await bench.memory.write(keys.totals('test'), EMPTY)
+    if (lives) await bench.memory.write(keys.workflow(opportunityId), {})
+    const lost = first.run(verdict).catch(() => undefined)
+    await on.signed(verdict, 1)
+    dead = true
+    await on.mine()
+    await running.pop()?.stop()
+    await lost
+    await start('executor-2')
+    await on.miningUntil(until('it is settled', async () => (await on.intentOf(verdict)).state === 'done'))
+    const { profitWei, gasWei } = (await on.stands(verdict)) ?? {}
+    expect([profitWei, gasWei]).toEqual([verdict.predictedWei, await on.gasSince(before)])
+    if (!lives) await corrected(verdict, 1)
+    const counted = lives ? EMPTY : { executed: 1, refused: 0, profitWei, gasWei }
+    expect(await totals()).toMatchObject(counted)
+    expect(await correctionsOf(verdict)).toHaveLength(lives ? 0 : 1)
+    await running.pop()?.stop()
+  }
+})
+const never = (): never => {
+  throw new Error('this process is dead')
+}
+
 test('a node that has the block and not the receipt corrects nothing', async () => {
   let blind = false
   const rpc = tampered(bench.market.rpc, {

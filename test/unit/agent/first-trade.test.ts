@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listAs, streamAs } from '../../../src/ports/memory/typed.ts'
 import { type FleetEvent, FleetEventSchema } from '../../../src/protocol/event.ts'
-import { AgentRecordSchema, ROLE_NAMES } from '../../../src/protocol/fleet.ts'
+import { AgentRecordSchema } from '../../../src/protocol/fleet.ts'
 import { keys, streams } from '../../../src/protocol/keys.ts'
 import { startFleet, type TestFleet, until } from '../../fixtures/agents.ts'
+import { ROLE_NAMES } from '../../fixtures/roles.ts'
 
 let fleet: TestFleet
 beforeAll(async () => {

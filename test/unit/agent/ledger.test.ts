@@ -7,7 +7,7 @@ import { toJson } from '../../../src/protocol/json.ts'
 import { LedgerEntrySchema } from '../../../src/protocol/ledger.ts'
 import type { Execution, TradePlan } from '../../../src/protocol/trade.ts'
 import { raw, wei } from '../../../src/protocol/units.ts'
-import { AT, execution, opportunity, verdict } from '../../fixtures/trade.ts'
+import { AT, execution, opportunity, plan, verdict } from '../../fixtures/trade.ts'
 import { run } from '../../fixtures/trade-network.ts'
 
 const chain = { chainId: 31_337, tokens: [] }
@@ -49,6 +49,23 @@ test('a revert costs gas alone; what reached no block is not in the ledger', () 
   const { workflow } = begin({ opportunity: opportunity(), traceparent: 't', live: false })
   expect(tradeEntry(workflow, chain)).toBeUndefined()
   expect(tradeEntry({ ...workflow, ended: { state: 'dry_run', reason: null, at: AT } }, chain)).toBeUndefined()
+})
+
+test('a trade that was cancelled costs the gas of what took its nonce, whatever it was mended to afterwards', () => {
+  const { workflow } = begin({ opportunity: opportunity(), traceparent: 't', live: true })
+  const cancel = { status: 'missed' as const, profitRaw: raw(0n), profitWei: wei(0n), gasWei: wei(21_000n) }
+  const over = { gasWei: wei(21_000n), ended: { state: 'refused' as const, reason: 'no profit left', at: ENDED } }
+  const last: Workflow = { ...workflow, ...over, plan: plan(), execution: execution(cancel) }
+  const entry = tradeEntry(last, chain)
+  expect(LedgerEntrySchema.parse(toJson(entry))).toMatchObject({
+    state: 'missed',
+    venues: ['uniswap_v2', 'uniswap_v2'],
+  })
+  expect(entry).toMatchObject({ grossWei: 0n, gasWei: 21_000n, netWei: -21_000n, block: 101 })
+  expect(tradeEntry({ ...last, execution: null }, chain)).toMatchObject({ gasWei: 21_000n, tx: null, block: null })
+  expect(tradeEntry({ ...last, gasWei: wei(0n) }, chain)).toBeUndefined()
+  const sums = addTo(undefined, last)
+  expect(entry?.netWei).toBe((sums?.profitWei ?? 0n) - (sums?.gasWei ?? 0n))
 })
 
 test('net adds up with what status counts', () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Rpc } from '../../../agent/dex/rpc.ts'
 import { findCycles } from '../../../agent/dex/search/cycles.ts'
 import { decodeExecuted, decodeProfit, encodeExecute } from '../../../agent/dex/trade/build.ts'
 import { readHead } from '../../../agent/dex/trade/send.ts'
@@ -13,13 +14,15 @@ import { reviewer } from '../../../agent/roles/reviewer.ts'
 import { testWriter } from '../../../agent/roles/test-writer.ts'
 import { parseSpec } from '../../../src/fleet/spec.ts'
 import { readAs } from '../../../src/ports/memory/typed.ts'
-import { HaltSchema, type Risk, RiskSchema, type Wanted, WantedSchema } from '../../../src/protocol/fleet.ts'
+import { HaltSchema, type Wanted, WantedSchema } from '../../../src/protocol/fleet.ts'
 import { keys } from '../../../src/protocol/keys.ts'
+import { type Risk, RiskSchema } from '../../../src/protocol/limits.ts'
 import { now } from '../../../src/protocol/schemas.ts'
 import type { BuiltTx, Hop, Lender, TradePlan } from '../../../src/protocol/trade.ts'
 import { raw, wei } from '../../../src/protocol/units.ts'
 import { until } from '../../fixtures/agents.ts'
 import { type Bench, runOf, type Signed, startBench, tampered, taskOf } from '../../fixtures/bench.ts'
+import { ROLE_NAMES } from '../../fixtures/roles.ts'
 import { hash, opportunity } from '../../fixtures/trade.ts'
 import { trade } from '../../fixtures/trades.ts'
 
@@ -54,6 +57,36 @@ test('code_indexer knows every contract of a route of this market, and refuses c
   expect(known.output?.contracts.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['pool', 'token', 'lender']))
   const strange = await inspect(tampered(bench.market.rpc, { eth_getCode: () => '0x6000' }))
   expect(strange).toMatchObject({ outcome: 'refused', reason: expect.stringMatching(/unknown code: .*0x/) })
+})
+
+test('what code_indexer found out of a route lately it does not ask the node again', async () => {
+  const { hops, lender, opportunityId } = await bench.plan('remembered')
+  const found = opportunity({ id: opportunityId, hops, lender })
+  const asked: string[] = []
+  const counting: Rpc = {
+    ...tampered(bench.market.rpc, {}),
+    request: (method, params) => {
+      asked.push(method)
+      return bench.market.rpc.request(method, params)
+    },
+  }
+  const indexer = codeIndexer()
+  const inspect = () =>
+    runOf(indexer, 'inspect')(
+      taskOf<'inspect'>(found, { opportunityId, attempt: 1 }),
+      bench.context('code_indexer-1', { rpc: async () => counting }),
+    )
+  const { number, hash: blockHash } = await readHead(bench.market.rpc)
+  const { chainInstance } = bench.chain
+  await bench.memory.write(keys.head, { chainInstance, number: Number(number), hash: blockHash, at: now(), pools: 2 })
+  const first = await inspect()
+  expect(first.outcome).toBe('ok')
+  // Of the node's own newest block: the bot's may be one that this node does not know.
+  expect(asked.filter((method) => method === 'eth_getBlockByNumber')).toHaveLength(1)
+  asked.length = 0
+  expect(await inspect()).toEqual(first)
+  expect(asked).toEqual([])
+  await bench.memory.write(keys.head, undefined)
 })
 
 test('no token of this market is a trap to code_indexer, whatever pools it is traded in and whatever is borrowed', async () => {
@@ -206,7 +239,7 @@ test('admin sets halt and counts, within what the manifest allows, and says so',
   await expect(tool('scale_role').run({ role: 'executor', count: 2 }, context)).rejects.toMatchObject({
     code: 'fleet_not_running',
   })
-  const spec = parseSpec(readFileSync('config/fleet.yaml', 'utf8'), 'config/fleet.yaml')
+  const spec = parseSpec(readFileSync('config/fleet.yaml', 'utf8'), 'config/fleet.yaml', ROLE_NAMES)
   const counts = Object.fromEntries(Object.entries(spec.roles).map(([role, { counts: c }]) => [role, c.mini]))
   const about = {
     fleet: 'test',

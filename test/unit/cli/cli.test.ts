@@ -22,7 +22,8 @@ describe('what is mistyped is answered with the nearest right word, exit 2, and 
     expect(errorIn(ran).code).toBe('usage')
     expect(errorIn(ran).message).toContain(said)
     expect(errorIn(ran).remedy).toContain(`Did you mean ${meant}`)
-    expect(ran.calls).toEqual([])
+    // Names of roles are those of the fleet, which is looked at.
+    expect(ran.calls.filter((call) => call !== 'attach' && call !== 'close')).toEqual([])
   })
 
   test.each([
@@ -111,9 +112,54 @@ describe('scale', () => {
       const { roles, ...rest } = fakeSnapshot()
       return { ...rest, roles: looks < 2 ? roles.map((role) => ({ ...role, healthy: 0 })) : roles }
     }
-    const ran = await runCommand(['scale', 'executor=1', '--wait'], { client: { snapshot } })
+    const step = { type: 'step', at: now(), kind: 'start', id: 'executor-1', cause: 'wanted and not there' } as const
+    const healthy = { type: 'agent', at: now(), id: 'executor-1', role: 'executor', state: 'healthy' } as const
+    const head = { type: 'chain', at: now(), chainInstance: 'x', chainId: 1, state: 'ready' } as const
+    async function* events() {
+      yield* [step, head, healthy]
+    }
+    const args = ['scale', 'executor=1', '--wait', '--timeout', '5s']
+    const ran = await runCommand(args, { client: { snapshot, events } })
     expect(ran.code).toBe(0)
-    expect(looks).toBe(2)
+    expect(looks).toBe(3)
+    expect(ran.stdout).toBe('executor: 1, all healthy\n')
+    expect(ran.stderr).toMatch(/start executor-1: wanted and not there\n.*executor-1: healthy\n$/)
+    looks = 0
+    const told = await runCommand([...args, '--progress', '--json'], { client: { snapshot, events } })
+    const lines = told.stdout.trim().split('\n')
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      step,
+      healthy,
+      { type: 'summary', at: expect.any(String), counts: { executor: 1 } },
+    ])
+  })
+
+  test('--wait gives up at once, with exit 1, when all that is missing fails again and again', async () => {
+    const failure = {
+      ...{ id: 'executor-2', cause: 'exited with 1', lines: ['no key'], count: 3, at: now(), until: now() },
+      ...{ startedAt: now(), specHash: 'a', ill: false },
+    }
+    const snapshot = async () => {
+      const whole = fakeSnapshot()
+      const roles = whole.roles.map((r) => (r.role === 'executor' ? { ...r, want: 2 } : r))
+      return { ...whole, roles, failures: [failure] }
+    }
+    const ran = await runCommand(['scale', 'executor=2', '--wait', '--json'], { client: { snapshot } })
+    expect(ran).toMatchObject({ code: 1, stdout: '' })
+    expect(errorIn(ran)).toMatchObject({
+      code: 'engine_refused',
+      message: 'all but this is as wanted: executor 1 of 2 healthy; executor-2 exited with 1 (no key)',
+    })
+  })
+
+  test('--profile sets all counts; one from the environment is not meant beside counts by name', async () => {
+    const scale = (_changes: unknown, profile?: string) => Promise.resolve({ [`profile ${profile}`]: 1 } as never)
+    const counts = async (args: string[], env = {}) =>
+      JSON.parse((await runCommand(['scale', ...args, '--json'], { client: { scale }, env })).stdout).counts
+    expect(await counts(['--profile', 'full'])).toEqual({ 'profile full': 1 })
+    expect(await counts(['executor=3', '--profile', 'full'])).toEqual({ 'profile full': 1 })
+    expect(await counts(['executor=3'], { ARBDECK_PROFILE: 'full' })).toEqual({ 'profile undefined': 1 })
+    expect(await counts([], { ARBDECK_PROFILE: 'full' })).toEqual({ 'profile full': 1 })
   })
 
   test('--wait gives up with exit 4 and says what is missing', async () => {
@@ -125,6 +171,26 @@ describe('scale', () => {
     const ran = await runCommand(args, { client: { snapshot } })
     expect(ran).toMatchObject({ code: 4, stdout: '' })
     expect(errorIn(ran)).toMatchObject({ code: 'timeout', message: expect.stringContaining('executor 1 of 2 healthy') })
+  })
+})
+
+describe('a plan', () => {
+  const start = { kind: 'start', id: 'executor-2', cause: 'wanted and not there' } as const
+
+  test('is printed by status --plan, a line a step, and nothing else is asked', async () => {
+    const plan = async () => [start]
+    expect((await runCommand(['status', '--plan'], { client: { plan } })).stdout).toBe(
+      'start executor-2: wanted and not there\n',
+    )
+    const ran = await runCommand(['status', '--plan', '--json'], { client: { plan } })
+    expect(JSON.parse(ran.stdout)).toEqual({ plan: [start] })
+    expect((await runCommand(['status', '--plan'])).stdout).toBe('nothing to do: the fleet is as wanted\n')
+  })
+
+  test('is printed by up --dry-run, which starts nothing', async () => {
+    const ran = await runCommand(['up', '--dry-run', '--json'])
+    expect(JSON.parse(ran.stdout)).toEqual({ plan: [{ kind: 'start', id: 'hub', cause: 'wanted and not there' }] })
+    expect(ran.calls).toEqual(['planUp'])
   })
 })
 

@@ -22,12 +22,15 @@ test('there is a schema for every command that prints something of its own, alon
     'events',
     'audit',
     'ledger',
+    'locks',
     'tools',
     'call',
   ]
   const others = [
     'up',
+    'plan',
     'restart',
+    'generate',
     'halt',
     'resume',
     'stop',

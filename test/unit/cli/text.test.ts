@@ -106,7 +106,15 @@ const EVENTS: readonly (readonly [FleetEvent, string])[] = [
     `${id.slice(0, 10)}… was executed, is missed: paid 0, gas 0: block 9 is gone`,
   ],
   [{ type: 'scale', at, counts: miniCounts(), profile: 'mini', by: 'operator' }, 'code_indexer=1 builder=1'],
+  [
+    { type: 'autoscale', at, role: 'planner', from: 2, to: 4, cause: '16 messages wait' },
+    'planner 2 → 4: 16 messages wait',
+  ],
   [{ type: 'step', at, kind: 'start', id: 'bot', cause: 'wanted and not there' }, 'start bot: wanted and not there'],
+  [
+    { type: 'failure', at, id: 'bot', cause: 'exited with 1', lines: ['a', 'no bus'], count: 3, waitMs: 1_900 },
+    'bot exited with 1 (3 times in a row); starts again in 2 s: no bus',
+  ],
   [{ type: 'halt', at, set: true, reason: 'odd', by: 'operator' }, 'halted by operator: odd'],
   [{ type: 'halt', at, set: false, reason: null, by: 'operator' }, 'resumed by operator'],
   [{ type: 'chain', at, chainInstance: 'abc', chainId: 31337, state: 'ready' }, '31337 ready (abc)'],

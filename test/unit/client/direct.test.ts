@@ -67,6 +67,32 @@ test('without a wanted fleet there is nothing to scale or restart', async () => 
   await expect(direct.client.restart(null)).rejects.toMatchObject({ code: 'not_found' })
 })
 
+test('scale with a profile sets all counts to it, and changes by name come on top', async () => {
+  const direct = await fleet()
+  await direct.client.scale(parseScale(['executor=7']))
+  const counts = await direct.client.scale(parseScale(['planner=+1']), 'standard')
+  expect(counts).toMatchObject({ executor: 4, planner: 3, admin: 1 })
+  expect((await readAs(direct.memory, keys.wanted, WantedSchema))?.value).toMatchObject({ counts, profile: 'standard' })
+  expect(await lastOf(direct, streams.audit)).toMatchObject({ target: 'profile standard planner=+1' })
+})
+
+test('a plan names what would be done, with changes as if they were wanted, and does nothing', async () => {
+  const direct = await fleet()
+  expect(await direct.client.plan()).toEqual([])
+  await direct.world.crash('planner-1')
+  expect(await direct.client.plan(parseScale(['executor=2', 'reviewer=0']))).toEqual([
+    { kind: 'stop', id: 'reviewer-1', cause: 'not wanted any more' },
+    { kind: 'start', id: 'executor-2', cause: 'wanted and not there' },
+    { kind: 'start', id: 'planner-1', cause: 'exited with 1' },
+  ])
+  expect(direct.world.acts).toEqual([])
+  expect(await direct.memory.list(keys.failures)).toEqual([])
+  expect((await readAs(direct.memory, keys.wanted, WantedSchema))?.value.counts).toMatchObject({
+    executor: 1,
+    reviewer: 1,
+  })
+})
+
 test('halt and resume set the switch, are events and are audited with their reason', async () => {
   const direct = await fleet()
   await direct.client.halt('odd prices')

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { applyChanges, parseScale, roleNamed } from '../../../src/client/scale.ts'
+import { ROLE_NAMES } from '../../fixtures/roles.ts'
 import { testWanted } from '../../fixtures/wanted.ts'
 
 const usage = (message: string, remedy = '') =>
@@ -36,10 +37,12 @@ test('no change at all is refused', () => {
 })
 
 test('a role that is not one is answered with the nearest, or with all of them', () => {
-  expect(() => parseScale(['exectuor=3'])).toThrowError(usage('exectuor', 'Did you mean executor?'))
-  expect(() => roleNamed('test-writer')).toThrowError(usage('test-writer', 'Did you mean test_writer?'))
-  expect(() => roleNamed('xyzzyx')).toThrowError(usage('xyzzyx', 'code_indexer, builder'))
-  expect(roleNamed('ui_coder')).toBe('ui_coder')
+  expect(() => applyChanges(testWanted(), parseScale(['exectuor=3']))).toThrowError(
+    usage('exectuor', 'Did you mean executor?'),
+  )
+  expect(() => roleNamed('test-writer', ROLE_NAMES)).toThrowError(usage('test-writer', 'Did you mean test_writer?'))
+  expect(() => roleNamed('xyzzyx', ROLE_NAMES)).toThrowError(usage('xyzzyx', 'code_indexer, builder'))
+  expect(roleNamed('ui_coder', ROLE_NAMES)).toBe('ui_coder')
 })
 
 test('changes are applied one after the other and leave the rest, and what was wanted, alone', () => {
@@ -50,12 +53,12 @@ test('changes are applied one after the other and leave the rest, and what was w
 })
 
 test.each([
-  ['admin=2', 'admin would be 2, outside 0 to 1'],
-  ['executor=21', 'executor would be 21, outside 0 to 20'],
-  ['executor=+20', 'executor would be 21, outside 0 to 20'],
-  ['executor=-2', 'executor would be -1, outside 0 to 20'],
+  ['admin=2', 'admin would be 2, outside 1 to 1'],
+  ['executor=21', 'executor would be 21, outside 1 to 20'],
+  ['executor=+20', 'executor would be 21, outside 1 to 20'],
+  ['executor=-2', 'executor would be -1, outside 1 to 20'],
 ])('%s leaves the limits of its role and is refused', (word, message) => {
-  expect(() => applyChanges(testWanted(), parseScale([word]))).toThrowError(usage(message, 'Choose a number from 0 to'))
+  expect(() => applyChanges(testWanted(), parseScale([word]))).toThrowError(usage(message, 'Choose a number from 1 to'))
 })
 
 test('the limits themselves may be reached', () => {

@@ -143,8 +143,8 @@ test('q and Ctrl-C quit from everywhere: at the start, in the help, at a questio
 test('while the help is open keys scroll it and change nothing else', () => {
   const { model, effects } = press(mini(), '?', 'j', '+', 'tab')
   expect(effects).toEqual([])
-  expect(model.look).toMatchObject({ help: true, helpTop: 1, focus: 'fleet' })
-  expect(press(model, '?').model.look.help).toBe(false)
+  expect(model.look).toMatchObject({ over: 'help', overTop: 1, focus: 'fleet' })
+  expect(press(model, '?').model.look.over).toBeNull()
 })
 
 describe('logs', () => {

@@ -3,9 +3,9 @@ import { pressKey } from '../../../components/commands.ts'
 import { initialModel, type Model } from '../../../components/model.ts'
 import { withFailure, withLogLines, withProgress, withTime } from '../../../components/news.ts'
 import { stripColour } from '../../../components/text.ts'
-import { ROLE_NAMES } from '../../../src/protocol/fleet.ts'
 import { FIXED_TIME } from '../../fixtures/fake-client.ts'
 import { frameOf, modelAt } from '../../fixtures/one-frame.tsx'
+import { ROLE_NAMES } from '../../fixtures/roles.ts'
 
 const zone = process.env.TZ
 beforeAll(() => {

@@ -102,5 +102,5 @@ test('in a market where traders trade in every block, all trades of a block pay 
     }
   }
   expect(executed).toBeGreaterThanOrEqual(25)
-  expect([...lenders].sort()).toEqual(['aave_v3', 'balancer_v2', 'uniswap_v2', 'uniswap_v3'])
-})
+  expect([...lenders].sort()).toEqual(['aave_v3', 'balancer_v2', 'uniswap_v2', 'uniswap_v3', 'uniswap_v4'])
+}, 120_000)

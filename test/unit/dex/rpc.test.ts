@@ -166,6 +166,29 @@ test('over IPC calls are answered and matched, also out of order', async () => {
   expect(await Promise.all(['a', 'b', 'c'].map((method) => rpc.request(method)))).toEqual(['a', 'b', 'c'])
 })
 
+test('what is asked in one turn arrives in one piece, and equal reads of a block as one; what changes something never', async () => {
+  const chunks: string[][] = []
+  const path = join(tmpdir(), `arbdeck-rpc-turn-${process.pid}.ipc`)
+  const server: Server = createServer((socket: Socket) => {
+    const frames = jsonFrames()
+    socket.on('data', (chunk) => {
+      const calls = frames(chunk).map((text): Asked => JSON.parse(text))
+      chunks.push(calls.map(({ method, params }) => [method, ...params].join(' ')))
+      for (const { id } of calls) socket.write(JSON.stringify({ jsonrpc: '2.0', id, result: chunks.length }))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  cleanups.push(() => server.close())
+  const rpc = await open(`ipc:${path}`)
+  const block = (number: string) => rpc.request('eth_getBlockByNumber', [number, false])
+  const send = () => rpc.request('eth_sendRawTransaction', ['0x'])
+  await Promise.all([block('latest'), block('latest'), block('0x1'), send(), send()])
+  expect(await block('latest')).toBe(2)
+  const sending = 'eth_sendRawTransaction 0x'
+  const head = 'eth_getBlockByNumber latest false'
+  expect(chunks).toEqual([[head, 'eth_getBlockByNumber 0x1 false', sending, sending], [head]])
+})
+
 test('over HTTP heads are polled, the blocks between two looks too; what is no node says so', async () => {
   let head = 5
   const server = createHttpServer((request, response) => {

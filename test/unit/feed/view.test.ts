@@ -21,6 +21,8 @@ function seen(changes: Partial<Seen> = {}): Seen {
     head: undefined,
     agents: [],
     services: [],
+    failures: [],
+    locks: [],
     totals: undefined,
     opportunities: [],
     profit: [],
@@ -52,6 +54,28 @@ describe('the state of an agent', () => {
   test('is starting while it is young and says nothing, then unhealthy', () => {
     expect(stateOf({ startedAt: ago(29) })).toBe('starting')
     expect(stateOf({ startedAt: ago(31) })).toBe('unhealthy')
+  })
+
+  test('is not what the run before it said, whose heartbeat lives on for a moment', () => {
+    expect(stateOf({ startedAt: ago(2) }, { state: 'healthy', at: ago(3) })).toBe('starting')
+    expect(stateOf({ startedAt: ago(2) }, { state: 'healthy', at: ago(1) })).toBe('healthy')
+  })
+
+  test('has why it failed beside it, until it is healthy again', () => {
+    const failure = {
+      ...{ id: 'executor-1', cause: 'exited with 1', lines: ['one', 'no key'], count: 3, at: ago(9), until: ago(1) },
+      ...{ startedAt: ago(20), specHash: 'a', ill: false },
+    }
+    const noteOf = (state: 'running' | 'exited', agents: AgentRecord[]) => {
+      const units = [observedUnit('executor-1', { state, startedAt: ago(5) })]
+      const view = viewOf(seen({ units, agents, failures: [failure] }), AT)
+      expect(view.failures).toEqual([failure])
+      return view.agents[0]?.note
+    }
+    expect(noteOf('exited', [])).toBe('exited with 1, 3 times in a row: no key')
+    expect(noteOf('running', [])).toBe('exited with 1, 3 times in a row: no key')
+    expect(noteOf('running', [record('executor-1')])).toBeNull()
+    expect(noteOf('running', [record('executor-1', { state: 'unhealthy', note: 'no bus' })])).toBe('no bus')
   })
 
   test('is starting before it runs and stopped when it has ended, whatever it said last', () => {

@@ -82,7 +82,7 @@ describe('faults', () => {
       .replace('feePips: 3000\n    fromBlock: 10794229', 'fromBlock: 10794229')
       .replace('"0x6B175474E89094C44Da98b954EedeAC495271d0F"', '"0x6B17"')
     expect(faultsOf(text)).toEqual([
-      expect.stringMatching(/^3: finalityBlocks: .*undefined/),
+      '3: finalityBlocks is missing; want number',
       `${lineOf(text, 'bases:')}: bases.1: USDX is not one of tokens; add it there`,
       `${lineOf(text, '0x6B17')}: tokens.DAI.address: want an address: 0x and 40 hex digits, in quotes`,
       `${lineOf(text, 'dex: sushi_v2') - 1}: factories.1: a v2 factory needs feePips, its fee rule`,

@@ -1,70 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
-import { heldBack, type Reconciler, reconcileOnce, runReconciler } from '../../../src/fleet/reconcile.ts'
+import { reconcileOnce, startsAtOnce } from '../../../src/fleet/reconcile.ts'
 import type { UnitSpec } from '../../../src/ports/engine/engine.ts'
-import type { SharedMemory } from '../../../src/ports/memory/memory.ts'
-import { openMemory } from '../../../src/ports/memory/open.ts'
-import { ROLE_NAMES, replicaId, type Wanted } from '../../../src/protocol/fleet.ts'
-import { keys, leases, streams } from '../../../src/protocol/keys.ts'
-import { observedUnit, unitSpec } from '../../fixtures/units.ts'
-import { testWanted } from '../../fixtures/wanted.ts'
-import { openWorld, soon, type World } from '../../fixtures/world.ts'
+import { leases, streams } from '../../../src/protocol/keys.ts'
+import { endKept, keep, keptFleet, runningIds } from '../../fixtures/kept-fleet.ts'
+import { unitSpec } from '../../fixtures/units.ts'
+import { outage, soon, ways } from '../../fixtures/world.ts'
 
-const ends: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
-
-interface Kept {
-  world: World
-  memory: SharedMemory
-  reconciler: Reconciler
-  lines: string[]
-  want(counts: Partial<Wanted['counts']>): Promise<void>
-}
-
-const unitsOf = (wanted: Wanted): UnitSpec[] =>
-  ROLE_NAMES.flatMap((role) => Array.from({ length: wanted.counts[role] }, (_, i) => unitSpec(replicaId(role, i + 1))))
-const NONE = Object.fromEntries(ROLE_NAMES.map((role) => [role, 0])) as Wanted['counts']
-
-async function fleet(changes: Partial<Reconciler> = {}): Promise<Kept> {
-  const world = openWorld()
-  const memory = await openMemory('embedded:', { fleet: 'test' })
-  const lines: string[] = []
-  const reconciler: Reconciler = {
-    memory,
-    engine: world.engine,
-    unitsOf,
-    keeps: () => true,
-    owner: 'first',
-    log: (level, message) => lines.push(`${level} ${message}`),
-    ...changes,
-  }
-  const want = async (counts: Partial<Wanted['counts']>) => {
-    await memory.write(keys.wanted, testWanted({ counts: { ...NONE, ...counts } }))
-  }
-  ends.push(() => world.engine.close())
-  return { world, memory, reconciler, lines, want }
-}
-
-/** Runs a reconciler until it is told to end. */
-function keep(reconciler: Reconciler): () => Promise<void> {
-  const life = new AbortController()
-  const ended = runReconciler(reconciler, life.signal)
-  const end = () => {
-    life.abort()
-    return ended
-  }
-  ends.unshift(end)
-  return end
-}
-
-const runningIds = async ({ world }: Kept): Promise<string[]> =>
-  (await world.engine.list())
-    .filter((unit) => unit.state === 'running')
-    .map((unit) => unit.id)
-    .sort()
+afterEach(endKept)
 
 const IDS = ['hub', 'executor-1', 'executor-2', 'executor-3', 'planner-1', 'admin-1']
 const world = fc.array(
@@ -81,7 +25,10 @@ test('from any world, one pass reaches the wanted one and the next does nothing;
   await fc.assert(
     fc.asyncProperty(world, wish, async (before, { ids, hash }) => {
       const wanted = ids.map((id) => unitSpec(id, hash))
-      const kept = await fleet({ unitsOf: () => [...wanted, unitSpec('hub', 'three')], keeps: (id) => id !== 'hub' })
+      const kept = await keptFleet({
+        unitsOf: () => [...wanted, unitSpec('hub', 'three')],
+        keeps: (id) => id !== 'hub',
+      })
       await kept.want({})
       for (const { id, hash: old, crashed } of before) {
         await kept.world.engine.start(unitSpec(id, old))
@@ -103,7 +50,7 @@ test('from any world, one pass reaches the wanted one and the next does nothing;
 })
 
 test('without a wanted fleet a pass is an error and touches nothing', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.world.engine.start(unitSpec('executor-1'))
   await expect(reconcileOnce(kept.reconciler)).rejects.toMatchObject({ code: 'not_found' })
   expect(await runningIds(kept)).toEqual(['executor-1'])
@@ -111,7 +58,7 @@ test('without a wanted fleet a pass is an error and touches nothing', async () =
 })
 
 test('a pass goes on past a unit that cannot be started, and then names it and why', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.want({ executor: 1, planner: 1 })
   kept.world.refusals.set('executor-1', 1)
   await expect(reconcileOnce(kept.reconciler)).rejects.toMatchObject({
@@ -123,14 +70,14 @@ test('a pass goes on past a unit that cannot be started, and then names it and w
 })
 
 test('a pass ends at once when it may not go on: the lease is lost', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.want({ executor: 3 })
-  await reconcileOnce(kept.reconciler, new Set(), async () => false)
+  await reconcileOnce(kept.reconciler, async () => false)
   expect(kept.world.acts).toEqual([])
 })
 
 test('every step that was done is an event with its cause', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.want({ executor: 1 })
   await kept.world.engine.start(unitSpec('planner-7'))
   await reconcileOnce(kept.reconciler)
@@ -144,36 +91,45 @@ test('every step that was done is an event with its cause', async () => {
   )
 })
 
-test('a unit that ends again and again waits 1, 2, 4 … and never more than 30 seconds', () => {
-  const crashes: Parameters<typeof heldBack>[1] = new Map()
-  const dead = [observedUnit('executor-1', { state: 'exited', exitCode: 1 })]
-  const waits: number[] = []
-  let at = 1_000_000
-  for (let i = 0; i < 7; i++) {
-    expect(heldBack(dead, crashes, at).size, 'it may start now').toBe(0)
-    const until = crashes.get('executor-1')?.until ?? 0
-    expect([...heldBack(dead, crashes, until - 1)]).toEqual(['executor-1'])
-    waits.push((until - at) / 1_000)
-    at = until
-  }
-  expect(waits).toEqual([1, 2, 4, 8, 16, 30, 30])
+test('a step that takes long keeps no other from being taken', async () => {
+  const kept = await keptFleet()
+  await kept.want({ executor: 3 })
+  keep(kept.reconciler)
+  await soon('three run', async () => (await runningIds(kept)).length === 3)
+  kept.world.drains.set('executor-3', 3_000)
+  await kept.want({ executor: 2 })
+  await soon('it drains', () => kept.world.acts.includes('stop executor-3'))
+  await kept.world.crash('executor-1')
+  await soon('the other is back', () => kept.world.acts.filter((act) => act === 'start executor-1').length === 2, 1_500)
+  expect((await kept.world.engine.list()).map(({ id }) => id)).toContain('executor-3')
 })
 
-test('a minute of running forgives, half a minute does not', () => {
-  const dead = [observedUnit('executor-1', { state: 'exited' })]
-  const alive = [observedUnit('executor-1')]
-  const waitAfter = (ms: number) => {
-    const crashes = new Map([['executor-1', { count: 3, until: 0 }]])
-    heldBack(alive, crashes, ms)
-    heldBack(dead, crashes, ms + 1)
-    return (crashes.get('executor-1')?.until ?? 0) - (ms + 1)
-  }
-  expect(waitAfter(30_000)).toBe(16_000)
-  expect(waitAfter(60_001)).toBe(1_000)
+test('starts at once: twice the cores, 4 at least', () => {
+  expect([1, 2, 3, 8].map(startsAtOnce)).toEqual([4, 4, 6, 16])
+})
+
+test('no more are started at once than it is told', async () => {
+  let now = 0
+  let most = 0
+  const kept = await keptFleet({ concurrency: 3 })
+  const { engine } = kept.world
+  const slow = Object.assign(Object.create(engine), {
+    list: () => engine.list(),
+    start: async (unit: UnitSpec) => {
+      most = Math.max(most, ++now)
+      await pause(5)
+      await engine.start(unit)
+      now--
+    },
+  })
+  await kept.want({ executor: 10 })
+  await reconcileOnce({ ...kept.reconciler, engine: slow })
+  expect(await runningIds(kept)).toHaveLength(10)
+  expect(most).toBe(3)
 })
 
 test('counts written to shared memory are what runs within a second, up and down', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.want({ executor: 1 })
   keep(kept.reconciler)
   await soon('one runs', async () => (await runningIds(kept)).length === 1, 1_000)
@@ -184,26 +140,39 @@ test('counts written to shared memory are what runs within a second, up and down
 })
 
 test('a unit that crashed runs again by itself', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.want({ executor: 1 })
   keep(kept.reconciler)
   await soon('it runs', async () => (await runningIds(kept)).length === 1)
   await kept.world.crash('executor-1')
-  await soon('it runs again', async () => (await runningIds(kept)).length === 1 && kept.world.acts.length === 2)
+  await soon('it runs again at once', async () => kept.world.acts.length === 2, 500)
   expect(kept.lines).toContain('info start executor-1: exited with 1')
 })
 
 test('a start that fails is said and tried again until it works', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.want({ executor: 1 })
   kept.world.refusals.set('executor-1', 1)
   keep(kept.reconciler)
   await soon('it runs', async () => (await runningIds(kept)).length === 1, 3_000)
-  expect(kept.lines.join('\n')).toMatch(/warn a pass of the reconciler failed: .*executor-1 cannot be started today/)
+  expect(kept.lines.join('\n')).toMatch(/warn start executor-1: .*executor-1 cannot be started today/)
+})
+
+test('a server of shared memory that was killed is started again, by whoever kept the fleet last', async () => {
+  const kept = await keptFleet({ unitsOf: () => [unitSpec('redis')] })
+  await kept.want({})
+  const { cut, ...near } = ways(kept.world.engine, kept.memory)
+  keep({ ...kept.reconciler, ...near })
+  await soon('it runs', async () => (await runningIds(kept)).length === 1)
+  cut.memory = outage('memory_unreachable')
+  await kept.world.crash('redis')
+  await soon('it runs again', () => kept.world.acts.filter((act) => act === 'start redis').length === 2, 9_000)
+  cut.memory = undefined
+  expect(kept.lines).toContain('info start redis: shared memory does not answer, and it does not run')
 })
 
 test('while one holds the lease the other looks on; when the first lets go the other keeps the fleet', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.want({ executor: 1 })
   const endFirst = keep(kept.reconciler)
   await soon('the first keeps it', async () => (await runningIds(kept)).length === 1)
@@ -220,7 +189,7 @@ test('while one holds the lease the other looks on; when the first lets go the o
 })
 
 test('an abort ends it, leaves the fleet as it is and gives the lease back', async () => {
-  const kept = await fleet()
+  const kept = await keptFleet()
   await kept.want({ executor: 2 })
   const end = keep(kept.reconciler)
   await soon('both run', async () => (await runningIds(kept)).length === 2)

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { makeSecrets, readSecrets, secretVolumes, withoutKeys } from '../../../src/fleet/secrets.ts'
 import type { Provisioner, VolumeFill } from '../../../src/ports/engine/provision.ts'
 import { FleetError } from '../../../src/protocol/errors.ts'
-import { LimitsSchema } from '../../../src/protocol/fleet.ts'
 import { decode } from '../../../src/protocol/json.ts'
+import { LimitsSchema } from '../../../src/protocol/limits.ts'
 import { testWanted } from '../../fixtures/wanted.ts'
 
 const { limits } = testWanted().spec
@@ -25,29 +25,30 @@ test('no two secrets, and no two fleets, are alike, and each has 32 random bytes
   for (const secret of many) expect(secret).toMatch(/^[\w-]{43}$|^[0-9a-f]{64}$/)
 })
 
-test.each([
-  [
-    'infra',
-    { operatorToken: false, agentToken: false, redisPassword: true, postgresPassword: true, practiceSeed: false },
-  ],
-  [
-    'rabbitmq',
-    { operatorToken: false, agentToken: false, redisPassword: false, rabbitmqPassword: true, practiceSeed: false },
-  ],
-  [
-    'agents',
-    { operatorToken: false, agentToken: true, redisPassword: true, rabbitmqPassword: true, practiceSeed: false },
-  ],
-  ['executors', { operatorToken: false, agentToken: true, redisPassword: true, practiceSeed: true }],
-  ['operator', { operatorToken: true, agentToken: true, redisPassword: true, practiceSeed: false }],
-] as const)('the level %s knows what it may and nothing more', (level, knows) => {
-  for (const [name, expected] of Object.entries(knows))
-    expect(holds(level, secrets[name as keyof typeof secrets]), name).toBe(expected)
+const EACH = {
+  redis: ['redisPassword'],
+  rabbitmq: ['rabbitmqPassword'],
+  postgres: ['postgresPassword'],
+  controller: ['redisPassword', 'rabbitmqPassword'],
+  operator: ['operatorToken', 'agentToken', 'redisPassword', 'rabbitmqPassword', 'postgresPassword'],
+  sandbox: ['redisPassword', 'practiceSeed'],
+  bot: ['redisPassword', 'rabbitmqPassword'],
+  agents: ['agentToken', 'redisPassword', 'rabbitmqPassword', 'postgresPassword'],
+  readers: ['agentToken', 'redisPassword', 'rabbitmqPassword', 'postgresPassword'],
+  executors: ['agentToken', 'redisPassword', 'rabbitmqPassword', 'postgresPassword', 'practiceSeed'],
+} as const
+
+test('each level knows exactly what it may', () => {
+  expect(fills.map(({ volume }) => volume)).toEqual(Object.keys(EACH).map((level) => `test-secrets-${level}`))
+  for (const [level, known] of Object.entries(EACH)) {
+    const held = Object.entries(secrets).filter(([, secret]) => holds(level, secret))
+    expect(held.map(([name]) => name).sort(), level).toEqual([...known].sort())
+  }
 })
 
 test('the servers are told their passwords by configuration that holds them', () => {
-  expect(text('infra', 'redis.conf')).toContain(`requirepass ${secrets.redisPassword}\n`)
-  expect(text('infra', 'redis.conf')).toContain('appendonly yes\n')
+  expect(text('redis', 'redis.conf')).toContain(`requirepass ${secrets.redisPassword}\n`)
+  expect(text('redis', 'redis.conf')).toContain('appendonly yes\n')
   expect(text('rabbitmq', '10-arbdeck.conf')).toContain(`default_pass = ${secrets.rabbitmqPassword}\n`)
   expect(text('rabbitmq', '10-arbdeck.conf')).toContain('vm_memory_high_watermark.absolute')
 })
@@ -65,13 +66,13 @@ test('the URL of a node and the keys of executors go only where they are needed'
     executorKeys: ['0x01', '0x02'],
     submitUrl: 'https://private.example/key',
   })
-  expect(text('agents', 'rpc-url', more)).toBe('https://node.example/key')
+  const who = (name: string) => Object.keys(EACH).filter((level) => text(level, name, more) !== undefined)
+  expect(who('rpc-url')).toEqual(['bot', 'readers', 'executors'])
+  expect(who('executor-keys')).toEqual(['executors'])
+  expect(who('submit-url')).toEqual(['executors'])
   expect(text('executors', 'rpc-url', more)).toBe('https://node.example/key')
-  expect(text('operator', 'rpc-url', more)).toBeUndefined()
   expect(text('executors', 'executor-keys', more)).toBe('0x01\n0x02\n')
-  expect(text('agents', 'executor-keys', more)).toBeUndefined()
   expect(text('executors', 'submit-url', more)).toBe('https://private.example/key')
-  expect(text('agents', 'submit-url', more)).toBeUndefined()
   expect(text('agents', 'executor-keys')).toBeUndefined()
 })
 

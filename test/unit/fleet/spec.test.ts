@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parseSpec, readSpec, specHash } from '../../../src/fleet/spec.ts'
 import { FleetError } from '../../../src/protocol/errors.ts'
-import { ROLE_NAMES } from '../../../src/protocol/fleet.ts'
+import { ROLE_NAMES } from '../../fixtures/roles.ts'
 
 const committed = new URL('../../../config/fleet.yaml', import.meta.url).pathname
 const good = readFileSync(committed, 'utf8')
@@ -10,7 +10,7 @@ const lineOf = (text: string, part: string) => text.split('\n').findIndex((line)
 
 function faultsOf(text: string): string[] {
   try {
-    parseSpec(text, 'fleet.yaml')
+    parseSpec(text, 'fleet.yaml', ROLE_NAMES)
   } catch (thrown) {
     expect(thrown).toBeInstanceOf(FleetError)
     expect(thrown).toMatchObject({ code: 'config_invalid', remedy: expect.stringContaining('config/fleet.yaml') })
@@ -20,13 +20,13 @@ function faultsOf(text: string): string[] {
 }
 
 describe('the committed manifest', () => {
-  const spec = readSpec(committed)
+  const spec = readSpec(committed, ROLE_NAMES)
 
   test('has the counts and first ports of the contract: 10, 21 and 111 agents', () => {
     const sum = (profile: 'mini' | 'standard' | 'full') =>
-      ROLE_NAMES.reduce((total, role) => total + spec.roles[role].counts[profile], 0)
+      ROLE_NAMES.reduce((total, role) => total + (spec.roles[role]?.counts[profile] ?? 0), 0)
     expect([sum('mini'), sum('standard'), sum('full')]).toEqual([10, 21, 111])
-    expect(Object.fromEntries(ROLE_NAMES.map((role) => [role, spec.roles[role].firstPort]))).toEqual({
+    expect(Object.fromEntries(ROLE_NAMES.map((role) => [role, spec.roles[role]?.firstPort]))).toEqual({
       code_indexer: 3101,
       builder: 3121,
       test_writer: 3141,
@@ -42,17 +42,19 @@ describe('the committed manifest', () => {
 
   test('has a hash that layout does not change, and meaning does', () => {
     expect(specHash(spec)).toMatch(/^[0-9a-f]{12}$/)
-    expect(specHash(parseSpec(`# a remark\n${good}`, 'x'))).toBe(specHash(spec))
-    expect(specHash(parseSpec(good.replace('planBlocks: 8', 'planBlocks: 9'), 'x'))).not.toBe(specHash(spec))
+    expect(specHash(parseSpec(`# a remark\n${good}`, 'x', ROLE_NAMES))).toBe(specHash(spec))
+    expect(specHash(parseSpec(good.replace('planBlocks: 8', 'planBlocks: 9'), 'x', ROLE_NAMES))).not.toBe(
+      specHash(spec),
+    )
   })
 })
 
 test('a manifest from before there were risks and limits of other tokens still holds', () => {
   const old = good
     .replace(/ {2}# The same of other[\s\S]*?(?= {2}maxGasPerTrade)/, '')
-    .replace(/# What may be traded[\s\S]*?(?=# Replica n)/, '')
+    .replace(/# What may be traded[\s\S]*?(?=# The agents)/, '')
   expect(old).not.toMatch(/risk:|tokens:/)
-  const spec = parseSpec(old, 'x')
+  const spec = parseSpec(old, 'x', ROLE_NAMES)
   expect([spec.limits.tokens, spec.risk.maxScore]).toEqual([{}, 80])
 })
 
@@ -74,12 +76,12 @@ describe('faults', () => {
     }
     told('planBlocks', /planBlocks: .*expected.*number/i)
     told('colour', /unknown key "colour" in the manifest; remove it/)
-    told('plannr', /unknown key "plannr" in roles; did you mean planner\?/)
+    told('plannr', /roles\.plannr is none of our own roles; did you mean planner\? If not, give it an image/)
     told(
       'firstPort: 3150',
       /the ports of executor \(3150-\d+\) overlap those of test_writer \(3141-\d+\); move firstPort above \d+ or lower max/,
     )
-    expect(faults.some((fault) => /roles\.planner: /.test(fault))).toBe(true)
+    told('roles:', /roles\.planner is missing; every trade passes it/)
   })
 
   test.each([
@@ -87,7 +89,7 @@ describe('faults', () => {
     ['a list', '- 1\n', /expected.*object/i],
     ['no YAML', 'version: [1\n', /fleet\.yaml:\d+: not YAML/],
     ['a key given twice', `${good}\nversion: 1\n`, /not YAML: .*unique/i],
-    ['another version', good.replace('version: 1', 'version: 2'), /fleet\.yaml:3: version: /],
+    ['another version', good.replace('version: 1', 'version: 2'), /fleet\.yaml:4: version: /],
     ['a negative count', good.replace('mini: 1', 'mini: -1'), /counts\.mini: /],
     ['a port that is none', good.replace('firstPort: 3101', 'firstPort: 80'), /firstPort: /],
     ['an amount that is no whole number', good.replace('"10000000000000"', '"1.5"'), /minProfitWei: want an integer/],
@@ -106,13 +108,24 @@ describe('faults', () => {
     ['a pool that is none', good.replace('denyPools: []', 'denyPools: [WETH]'), /risk\.denyPools: "WETH" is no pool/],
     ['an unknown risk', good.replace('maxScore: 80', 'maxScor: 80'), /unknown key "maxScor" in risk/],
     ['a risk above 100', good.replace('maxScore: 80', 'maxScore: 101'), /risk\.maxScore: /],
+    ['a mistyped risk', good.replace('maxScore: 80', 'maxScor: 80'), /in risk; did you mean maxScore\?/],
+    [
+      'a mistyped field',
+      good.replace('memoryMb: ', 'memryMb: '),
+      /"memryMb" in roles\.code_indexer; did you mean memoryMb\?/,
+    ],
+    [
+      'a field that is not there',
+      good.replace(/ {4}priority: .*\n/, ''),
+      /roles\.code_indexer\.priority is missing; want one of/,
+    ],
     ['a role that is a word', good.replace(/ {2}admin:[\s\S]*$/, '  admin: one\n'), /roles\.admin: /],
   ])('%s', (_name, text, fault) => {
     expect(faultsOf(text).join('\n')).toMatch(fault)
   })
 
   test('a file that is not there', () => {
-    expect(() => readSpec('/nonexistent.yaml')).toThrow(/\/nonexistent\.yaml cannot be read/)
+    expect(() => readSpec('/nonexistent.yaml', ROLE_NAMES)).toThrow(/\/nonexistent\.yaml cannot be read/)
   })
 })
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { candidates, catalogueOf, type Load, roleOf, toolName } from '../../../src/hub/catalogue.ts'
-import { type AgentRecord, type ReplicaId, ROLE_NAMES } from '../../../src/protocol/fleet.ts'
+import type { AgentRecord, ReplicaId } from '../../../src/protocol/fleet.ts'
+import { ROLE_NAMES } from '../../fixtures/roles.ts'
 
 const agent = (id: ReplicaId, change: Partial<AgentRecord> = {}): AgentRecord => ({
   id,
@@ -26,7 +27,7 @@ describe('names of tools', () => {
     expect(roleOf('reviewer__review_execution')).toBe('reviewer')
     expect(roleOf('code_indexer__inspect')).toBe('code_indexer')
     expect(roleOf('reviewer')).toBeUndefined()
-    expect(roleOf('nobody__x')).toBeUndefined()
+    expect(roleOf('No-body__x')).toBeUndefined()
   })
 
   test('are legal, at most 64 characters, and differ when role or tool differ', () => {

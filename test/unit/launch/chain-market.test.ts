@@ -33,7 +33,8 @@ test('a profile and a node are enough: the pools of its factories are found, len
   expect(info.weth).toBe(chain.market.weth)
   expect(info.bases).toEqual(chain.market.bases)
   const paid = chain.market.lenders.filter(({ kind }) => kind === 'aave_v3' || kind === 'balancer_v2')
-  expect(info.lenders).toEqual(paid.map(({ kind, address, premiumBps }) => ({ kind, address, premiumBps })))
+  expect(info.lenders).toEqual(paid)
+  expect(info.lenders.find(({ kind }) => kind === 'aave_v3')).toMatchObject({ premiumBps: 5, rounding: 'half_up' })
   for (const [kind, hashes] of Object.entries(info.codeHashes))
     expect(hashes.toSorted(), kind).toEqual(chain.market.codeHashes[kind]?.toSorted())
 })
@@ -114,18 +115,20 @@ test('a node unlike the profile is refused, with every address that has no code'
   }
 })
 
-test('a pool whose code is not what its factory’s pools have is left out', async () => {
+test('a pool whose code is not what its factory’s pools have, or whose place, is left out', async () => {
   const file = path.join(chain.chainsDir, readdirSync(chain.chainsDir)[0] as string)
   const good = readFileSync(file, 'utf8')
   const pairs = chain.market.pools.filter((pool) => pool.dex === 'sushi_v2')
   const real = await codeHash(chain.rpc, pairs[0]?.address as Address)
-  const sushi = async (hash: string) => {
-    writeFileSync(file, good.replace(/(dex: sushi_v2.*)fromBlock: 0/, `$1fromBlock: 0, poolCodeHash: "${hash}"`))
+  const sushi = async (hash: string, key = 'poolCodeHash') => {
+    const text = good.replace(/(dex: sushi_v2.*), poolInitCodeHash: "\w+"/, '$1')
+    writeFileSync(file, text.replace(/(dex: sushi_v2.*)fromBlock: 0/, `$1fromBlock: 0, ${key}: "${hash}"`))
     return (await read()).pools.filter((pool) => pool.dex === 'sushi_v2').length
   }
   try {
     expect(await sushi(real)).toBe(pairs.length)
     expect(await sushi(`0x${'00'.repeat(32)}`)).toBe(0)
+    expect(await sushi(`0x${'00'.repeat(32)}`, 'poolInitCodeHash')).toBe(0)
   } finally {
     writeFileSync(file, good)
   }

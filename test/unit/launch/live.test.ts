@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { gasCeilingWei, type LiveFacts, refuseKeys, refuseLimits, riskOf } from '../../../src/launch/live.ts'
 import { asFleetError, type FleetError } from '../../../src/protocol/errors.ts'
-import { LimitsSchema } from '../../../src/protocol/fleet.ts'
+import { LimitsSchema } from '../../../src/protocol/limits.ts'
 import { type Address, address } from '../../../src/protocol/units.ts'
 
 const limits = LimitsSchema.parse({

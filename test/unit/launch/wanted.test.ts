@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { embeddedUnits } from '../../../src/launch/embedded-units.ts'
-import { countsOf, type WantedInputs, writeWanted } from '../../../src/launch/wanted.ts'
+import { type WantedInputs, writeWanted } from '../../../src/launch/wanted.ts'
 import { openMemory } from '../../../src/ports/memory/open.ts'
 import { readAs } from '../../../src/ports/memory/typed.ts'
-import { HaltSchema, ROLE_NAMES, WantedSchema } from '../../../src/protocol/fleet.ts'
+import { HaltSchema, profileCounts, WantedSchema } from '../../../src/protocol/fleet.ts'
 import { keys } from '../../../src/protocol/keys.ts'
+import { ROLE_NAMES } from '../../fixtures/roles.ts'
 import { testWanted } from '../../fixtures/wanted.ts'
 
 const { spec } = testWanted()
@@ -47,7 +48,7 @@ test('counts that an operator set stay, until a profile is given', async () => {
   expect(again).toMatchObject({ profile: 'standard', seed: '2' })
   expect(again.counts.executor).toBe(7)
   const told = await writeWanted(memory, inputs({ profile: 'mini' }))
-  expect(told.counts).toEqual(countsOf(spec, 'mini'))
+  expect(told.counts).toEqual(profileCounts(spec, 'mini'))
 })
 
 test('the halt is written once, as not set, and never lifted by a start', async () => {
@@ -66,7 +67,7 @@ test('only the sandbox is live: on another chain every plan stops after validati
 })
 
 test('an embedded fleet is sandbox, hub and bot, and then every wanted agent in the order of the roles', () => {
-  const wanted = testWanted({ counts: { ...countsOf(spec, 'mini'), executor: 3, admin: 0 } })
+  const wanted = testWanted({ counts: { ...profileCounts(spec, 'mini'), executor: 3, admin: 0 } })
   const ids = embeddedUnits(wanted).map((unit) => unit.id)
   expect(ids.slice(0, 4)).toEqual(['sandbox', 'hub', 'bot', 'code_indexer-1'])
   expect(ids.filter((id) => id.startsWith('executor'))).toEqual(['executor-1', 'executor-2', 'executor-3'])
@@ -76,7 +77,7 @@ test('an embedded fleet is sandbox, hub and bot, and then every wanted agent in 
 })
 
 test('every unit has a port of its own: the hub the one asked for, replica n the first of its role + n - 1', () => {
-  const wanted = testWanted({ hubPort: 3300, counts: countsOf(spec, 'full') })
+  const wanted = testWanted({ hubPort: 3300, counts: profileCounts(spec, 'full') })
   const ports = new Map(embeddedUnits(wanted).map((unit) => [unit.id, Number(unit.env.PORT)]))
   expect([ports.get('hub'), ports.get('executor-1'), ports.get('executor-15')]).toEqual([3300, 3161, 3175])
   const taken = [...ports.values()].filter((port) => port !== 0)
@@ -88,7 +89,7 @@ test.each([
   ['another seed', { seed: '2' }, 'all'],
   ['another chain', { chainId: 1 }, 'all'],
   ['another port of the hub', { hubPort: 3999 }, 'hub'],
-  ['other counts', { counts: countsOf(spec, 'standard') }, 'none'],
+  ['other counts', { counts: profileCounts(spec, 'standard') }, 'none'],
   ['another profile', { profile: 'full' as const }, 'none'],
   ['another writer at another time', { writtenBy: 'x', at: '2020-01-01T00:00:00.000Z' }, 'none'],
 ])('%s replaces: %#', (_what, changes, concerned) => {

@@ -65,7 +65,7 @@ function run(id: string): Bot {
     memory,
     bus,
     chain: access.chain,
-    rpcTimeoutMs: 1_000,
+    rpcTimeoutMs: 3_000,
     threadEntry,
     spec,
     id,

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseReplicaId, ReplicaIdSchema, ROLE_NAMES } from '../../../src/protocol/fleet.ts'
+import { parseReplicaId, ReplicaIdSchema } from '../../../src/protocol/fleet.ts'
 import { nearest } from '../../../src/protocol/nearest.ts'
+import { ROLE_NAMES } from '../../fixtures/roles.ts'
 
 const WORDS = ['status', 'scale', 'stop', 'start', 'logs', 'events'] as const
 

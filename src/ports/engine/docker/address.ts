@@ -8,12 +8,12 @@ import { FleetError } from '../../../protocol/errors.ts'
 export type DockerAddress =
   | { kind: 'unix'; socketPath: string; from: string }
   | { kind: 'tcp'; host: string; port: number; tls: TlsFiles | null; from: string }
-  | { kind: 'ssh'; target: string; port: number | null; from: string }
+  | { kind: 'ssh'; target: string; port: number | null; socketPath: string | null; from: string }
 
-/** A folder with ca.pem, cert.pem and key.pem. */
+/** A folder with cert.pem and key.pem (without them this side shows no certificate), and who is believed to be the daemon. */
 export interface TlsFiles {
   folder: string
-  skipVerify: boolean
+  trust: 'ca.pem' | 'system authorities' | 'anyone'
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -38,9 +38,9 @@ export function describeAddress(address: DockerAddress): string {
     case 'unix':
       return `unix://${address.socketPath}`
     case 'tcp':
-      return `tcp://${address.host}:${address.port}`
+      return `tcp://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
     case 'ssh':
-      return `ssh://${address.target}${address.port === null ? '' : `:${address.port}`}`
+      return `ssh://${address.target}${address.port === null ? '' : `:${address.port}`}${address.socketPath ?? ''}`
   }
 }
 
@@ -60,13 +60,20 @@ function parseAddress(text: string, env: Environment, from: string): DockerAddre
   }
 }
 
-/** TLS when told so (https, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH), and on the port that is known for it. */
+/**
+ * TLS when told so (https, DOCKER_TLS_VERIFY, DOCKER_TLS, which believes whoever answers), and on the port that is known
+ * for it, which the docker command does not take for a sign.
+ */
 function tcpAddress(url: URL, https: boolean, env: Environment, from: string): DockerAddress {
-  const wantsTls = https || Boolean(env.DOCKER_TLS_VERIFY) || Boolean(env.DOCKER_CERT_PATH)
+  const verified = https || Boolean(env.DOCKER_TLS_VERIFY)
+  const wantsTls = verified || Boolean(env.DOCKER_TLS)
   const port = Number(url.port) || (wantsTls ? TLS_PORT : PLAIN_PORT)
   const folder = env.DOCKER_CERT_PATH || dockerFolder(env)
-  const tls = wantsTls || port === TLS_PORT ? { folder, skipVerify: false } : null
-  return { kind: 'tcp', host: url.hostname, port, tls, from }
+  const tls =
+    wantsTls || port === TLS_PORT
+      ? { folder, trust: wantsTls && !verified ? ('anyone' as const) : ('ca.pem' as const) }
+      : null
+  return { kind: 'tcp', host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port, tls, from }
 }
 
 function sshAddress(text: string, from: string): DockerAddress {
@@ -74,7 +81,8 @@ function sshAddress(text: string, from: string): DockerAddress {
   const target = `${url.username ? `${decodeURIComponent(url.username)}@` : ''}${url.hostname}`
   // Passed to the ssh command: never to be taken for one of its options.
   if (!/^[\w.][\w.@:[\]-]*$/.test(target)) throw notUnderstood(text, from)
-  return { kind: 'ssh', target, port: Number(url.port) || null, from }
+  const socketPath = url.pathname.length > 1 ? decodeURIComponent(url.pathname) : null
+  return { kind: 'ssh', target, port: Number(url.port) || null, socketPath, from }
 }
 
 /** The endpoint of DOCKER_CONTEXT or of `currentContext` in Docker's config.json; undefined for the default context. */
@@ -94,8 +102,11 @@ function fromContext(env: Environment): DockerAddress | undefined {
     })
   const tlsFolder = path.join(folder, 'contexts', 'tls', hash, 'docker')
   const address = parseAddress(host, {}, from)
-  if (address.kind !== 'tcp' || !existsSync(tlsFolder)) return address
-  return { ...address, tls: { folder: tlsFolder, skipVerify: endpoint?.Endpoints?.docker?.SkipTLSVerify === true } }
+  const skipVerify = endpoint?.Endpoints?.docker?.SkipTLSVerify === true
+  // Like the docker command: TLS is spoken where the context has files for it, or says not to verify.
+  if (address.kind !== 'tcp' || !(existsSync(tlsFolder) || skipVerify)) return address
+  const authority = existsSync(path.join(tlsFolder, 'ca.pem')) ? 'ca.pem' : 'system authorities'
+  return { ...address, tls: { folder: tlsFolder, trust: skipVerify ? 'anyone' : authority } }
 }
 
 const dockerFolder = (env: Environment): string => env.DOCKER_CONFIG || path.join(env.HOME || homedir(), '.docker')

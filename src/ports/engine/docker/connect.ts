@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { Agent as HttpsAgent } from 'node:https'
 import path from 'node:path'
 import type Docker from 'dockerode'
@@ -21,6 +21,8 @@ export interface DockerConnection {
   readonly apiVersion: string
   /** As Node and npm say it: `amd64`, `arm64`. */
   readonly arch: string
+  /** Cores of its machine; asked once. */
+  cpus(): Promise<number>
   /** Runs one request with a bound; whatever it throws comes out as FleetError. `what` completes "could not …". */
   ask<T>(what: string, run: (signal: AbortSignal) => Promise<T>, options?: AskOptions): Promise<T>
 }
@@ -48,7 +50,10 @@ export async function connectDocker(options: ConnectOptions = {}): Promise<Docke
   const timeoutMs = address.kind === 'ssh' ? OPEN_SSH_TIMEOUT_MS : OPEN_TIMEOUT_MS
   const answer = await ask('ask for its version', () => docker.version(), { timeoutMs })
   const version = checked(answer, address)
-  return { docker, address, ask, ...version }
+  let cores: number | undefined
+  const cpus = async () =>
+    (cores ??= ((await ask('ask how many cores it has', () => docker.info())) as { NCPU: number }).NCPU)
+  return { docker, address, ask, cpus, ...version }
 }
 
 function checked(answer: Docker.DockerVersion, address: DockerAddress) {
@@ -95,9 +100,15 @@ function dockerodeOptions(address: DockerAddress): Docker.DockerOptions & { agen
   }
 }
 
-function tlsOptions(tls: TlsFiles) {
-  const read = (name: string) => readFileSync(path.join(tls.folder, name))
-  return { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem'), rejectUnauthorized: !tls.skipVerify }
+function tlsOptions({ folder, trust }: TlsFiles) {
+  const there = (name: string) => existsSync(path.join(folder, name))
+  const read = (name: string) => readFileSync(path.join(folder, name))
+  const own = there('cert.pem') || there('key.pem')
+  return {
+    ...(trust === 'ca.pem' ? { ca: read('ca.pem') } : {}),
+    ...(own ? { cert: read('cert.pem'), key: read('key.pem') } : {}),
+    rejectUnauthorized: trust !== 'anyone',
+  }
 }
 
 async function bounded<T>(

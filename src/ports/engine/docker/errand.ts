@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type Docker from 'dockerode'
 import { FleetError } from '../../../protocol/errors.ts'
 import type { DockerConnection } from './connect.ts'
-import { statusOf } from './errors.ts'
+import { diskFull, statusOf } from './errors.ts'
 import { LABELS } from './names.ts'
 
 const TIMEOUT_MS = 60_000
@@ -142,19 +142,16 @@ function split(bytes: Buffer): { stdout: Buffer; stderr: Buffer } {
 }
 
 function failed(code: number, words: string): FleetError {
-  const full = /ENOSPC/.test(words)
-  return new FleetError(
-    full ? 'disk_full' : 'engine_refused',
-    `a volume cannot be reached: ${words || `exit ${code}`}`,
-    {
-      remedy: full
-        ? 'Free some space on the disk of the Docker daemon.'
-        : 'Run it again; if it stays, take the fleet down with --volumes and up.',
-    },
+  const what = `a volume cannot be reached: ${words || `exit ${code}`}`
+  return (
+    diskFull(what) ??
+    new FleetError('engine_refused', what, {
+      remedy: 'Run it again; if it stays, take the fleet down with --volumes and up.',
+    })
   )
 }
 
-async function removeErrand(connection: DockerConnection, container: Docker.Container): Promise<void> {
+export async function removeErrand(connection: DockerConnection, container: Docker.Container): Promise<void> {
   await connection.ask('remove a container that has done its work', async () => {
     try {
       await container.remove({ force: true, v: true })

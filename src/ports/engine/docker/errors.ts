@@ -25,11 +25,9 @@ export function dockerError(thrown: unknown, errand: Errand): FleetError {
   if (statusCode === undefined) return unreachable(code, message, errand, thrown)
   const why = daemonsWords(message)
   const failed = `could not ${errand.what}: ${why}`
-  if (/no space left on device/i.test(why))
-    return new FleetError('disk_full', `${failed} (the disk of the Docker daemon is full)`, {
-      remedy: 'Free some space: docker system prune removes what no container uses.',
-      cause: thrown,
-    })
+  const full = diskFull(failed, thrown)
+  if (full) return full
+  if (/HTTP request to an HTTPS server/i.test(why)) return speaksTls(errand, thrown)
   if (/no such image|manifest unknown|pull access denied|not found: manifest|dial tcp: lookup/i.test(why))
     return imageUnavailable(errand.image ?? 'an image', why, thrown)
   return new FleetError('engine_refused', failed, {
@@ -42,11 +40,21 @@ export function dockerError(thrown: unknown, errand: Errand): FleetError {
 /** The HTTP status of a dockerode error; undefined when the daemon did not answer. */
 export const statusOf = (thrown: unknown): number | undefined => (thrown as Thrown | undefined)?.statusCode
 
+/** When the words say that the disk of the daemon is full, whatever was asked of it. */
+export function diskFull(words: string, cause?: unknown): FleetError | undefined {
+  if (!/no space left on device|disk quota exceeded|ENOSPC/i.test(words)) return undefined
+  return new FleetError('disk_full', `${words} (the disk of the Docker daemon is full)`, {
+    remedy:
+      'Free some space: docker system df shows what takes it, docker system prune removes what no container uses.',
+    cause,
+  })
+}
+
 const OWN_IMAGES = 'arbdeck-'
 
 export function imageUnavailable(image: string, why: string, cause?: unknown): FleetError {
   const remedy = image.startsWith(OWN_IMAGES)
-    ? 'Run arbdeck build, which makes it, then run the same command again.'
+    ? 'Run arbdeck up again, which makes what is missing (arbdeck build shows every line of it).'
     : `Let the daemon reach the image's registry, or load the image (docker load), or name one that it has: ${variableOf(image)}, in the environment or in .env.`
   const message = `the image ${image} is not on this Docker daemon and cannot be had: ${why}`
   return new FleetError('image_unavailable', message, { remedy, cause })
@@ -73,6 +81,13 @@ function unreachable(code: string | undefined, message: string, errand: Errand, 
   return new FleetError('engine_unreachable', `Docker cannot be reached at ${at}: ${why}`, {
     remedy,
     transient: true,
+    cause,
+  })
+}
+
+function speaksTls({ address }: Errand, cause: unknown): FleetError {
+  return new FleetError('engine_unreachable', `the daemon at ${describeAddress(address)} speaks TLS and nothing else`, {
+    remedy: 'Set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem.',
     cause,
   })
 }
@@ -112,6 +127,11 @@ function reason(code: string | undefined, message: string, errand: Errand): { wh
     case 'EAI_AGAIN':
       return { why: 'its host name is not known', remedy: `Correct DOCKER_HOST or the Docker context, ${WITHOUT}` }
     default:
+      if (/CERT|ISSUER|SIGNATURE|SSL|TLS|EPROTO/.test(code ?? ''))
+        return {
+          why: `they do not trust each other: ${message}`,
+          remedy: 'See that ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH (or in the context) are of that daemon.',
+        }
       return { why: message, remedy: `Correct DOCKER_HOST or the Docker context, ${WITHOUT}` }
   }
 }

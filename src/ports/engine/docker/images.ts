@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { FleetError } from '../../../protocol/errors.ts'
 import type { ImageBuild, ImageStore, OldImages } from '../provision.ts'
 import type { DockerConnection } from './connect.ts'
-import { daemonsWords, dockerError, imageUnavailable, statusOf } from './errors.ts'
+import { daemonsWords, diskFull, dockerError, imageUnavailable, statusOf } from './errors.ts'
 import { LABELS } from './names.ts'
 import { tar } from './tar.ts'
 
@@ -46,7 +46,8 @@ async function pull(connection: DockerConnection, ref: string, onLine: (line: st
   } catch (thrown) {
     if (thrown instanceof BuilderError) throw refused(thrown, imageUnavailable(ref, thrown.message, thrown))
     if (statusOf(thrown) === undefined) throw dockerError(thrown, { what: `pull ${ref}`, address: connection.address })
-    throw imageUnavailable(ref, daemonsWords((thrown as Error).message), thrown)
+    const words = daemonsWords((thrown as Error).message)
+    throw diskFull(`could not pull ${ref}: ${words}`, thrown) ?? imageUnavailable(ref, words, thrown)
   }
 }
 
@@ -71,10 +72,10 @@ async function buildImage(
     })
   } catch (thrown) {
     if (thrown instanceof BuilderError) throw refused(thrown, buildFailed(build, thrown))
-    const answered = statusOf(thrown) !== undefined // it did not even begin: a Dockerfile that it cannot read
-    throw answered
-      ? buildFailed(build, new BuilderError(daemonsWords((thrown as Error).message)))
-      : dockerError(thrown, errand)
+    if (statusOf(thrown) === undefined) throw dockerError(thrown, errand)
+    // It did not even begin: a Dockerfile that it cannot read, or no room for the files.
+    const cause = new BuilderError(daemonsWords((thrown as Error).message))
+    throw refused(cause, buildFailed(build, cause))
   }
 }
 
@@ -106,13 +107,8 @@ async function follow(
 }
 
 /** A full disk is not the image's fault. */
-function refused(thrown: BuilderError, otherwise: FleetError): FleetError {
-  if (!/no space left on device/i.test(thrown.message)) return otherwise
-  return new FleetError('disk_full', `the disk of the Docker daemon is full: ${thrown.message}`, {
-    remedy: 'Free some space: docker system prune removes what no container uses.',
-    cause: thrown,
-  })
-}
+const refused = (thrown: BuilderError, otherwise: FleetError): FleetError =>
+  diskFull(thrown.message, thrown) ?? otherwise
 
 function buildFailed(build: ImageBuild, cause: BuilderError): FleetError {
   const base = build.buildArgs.BASE

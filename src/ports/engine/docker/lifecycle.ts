@@ -39,20 +39,35 @@ async function tryStart(connection: DockerConnection, fleet: string, unit: UnitS
   if (now) await discard(connection, unit, now)
   const failed = now && stateOf(now) === 'exited' && now.State.ExitCode !== 0
   const restarts = now ? restartsOf(now) + (failed ? 1 : 0) : 0
-  const container = await create(connection, fleet, unit, restarts)
+  const container = await create(connection, fleet, unit, restarts, same ? composeLabels(now) : {})
   return (
     container !== undefined && run(connection, unit, container, () => joinNetworks(connection, fleet, unit, container))
   )
 }
 
+/** Of a container that compose files made: with them it stays theirs when it is replaced by one like it. */
+const composeLabels = (now: Docker.ContainerInspectInfo): Record<string, string> =>
+  Object.fromEntries(Object.entries(now.Config.Labels ?? {}).filter(([name]) => name.startsWith(LABELS.compose)))
+
 /** @returns undefined when the name was taken in the meantime */
-function create(connection: DockerConnection, fleet: string, unit: UnitSpec, restarts: number) {
-  const options = createOptions(fleet, connection.address, unit, restarts)
+async function create(
+  connection: DockerConnection,
+  fleet: string,
+  unit: UnitSpec,
+  restarts: number,
+  labels: Record<string, string>,
+) {
+  const cpus = unit.cpus === undefined ? Number.POSITIVE_INFINITY : await connection.cpus()
+  const options = createOptions({ fleet, address: connection.address, cpus }, unit, restarts)
   return connection.ask(
     `create ${unit.id}`,
     async (abortSignal) => {
       try {
-        return await connection.docker.createContainer({ ...options, abortSignal })
+        return await connection.docker.createContainer({
+          ...options,
+          Labels: { ...labels, ...options.Labels },
+          abortSignal,
+        })
       } catch (thrown) {
         if (statusOf(thrown) === 409) return undefined
         throw thrown
@@ -66,7 +81,7 @@ function create(connection: DockerConnection, fleet: string, unit: UnitSpec, res
 async function joinNetworks(connection: DockerConnection, fleet: string, unit: UnitSpec, container: Docker.Container) {
   for (const name of unit.networks.slice(1)) {
     const network = connection.docker.getNetwork(networkName(fleet, name))
-    await network.connect({ Container: container.id, EndpointConfig: { Aliases: aliases(unit.id) } })
+    await network.connect({ Container: container.id, EndpointConfig: { Aliases: aliases(unit.id, name) } })
   }
 }
 

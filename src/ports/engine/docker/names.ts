@@ -15,6 +15,8 @@ export const LABELS = {
   restarts: 'arbdeck.restarts',
   /** On containers that live for one errand (filling a volume): never a unit. */
   errand: 'arbdeck.errand',
+  /** What the labels that compose gives begin with. */
+  compose: 'com.docker.compose.',
   /** On images that arbdeck built: which one. */
   image: 'arbdeck.image',
 } as const
@@ -26,10 +28,10 @@ export const containerName = (fleet: string, id: string): string => `${prefix(fl
 
 export const networkName = (fleet: string, name: string): string => `${prefix(fleet)}${name}`
 
-/** What the unit answers to on the fleet's networks, in every fleet. */
-export function aliases(id: string): string[] {
+/** What the unit answers to on one of the fleet's networks, in every fleet. */
+export function aliases(id: string, network: string): string[] {
   const name = publicName(id)
-  return [...new Set([id, name, `mcp-${name}`])]
+  return [...new Set([id, name, `mcp-${name}`, `${id}.${network}`])]
 }
 
 const publicName = (id: string): string => (id === 'hub' ? 'coordinator' : id)

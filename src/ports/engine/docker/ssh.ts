@@ -20,10 +20,12 @@ class SshConnection extends Duplex {
   readonly #child: ChildProcessWithoutNullStreams
   #complaint = ''
 
-  constructor({ target, port }: SshAddress) {
+  constructor({ target, port, socketPath }: SshAddress) {
     super()
     const options = ['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=15', ...(port === null ? [] : ['-p', String(port)])]
-    this.#child = spawn('ssh', [...options, '-T', target, 'docker', 'system', 'dial-stdio'])
+    // One word for the shell on the other side.
+    const there = socketPath === null ? [] : ['--host', `'unix://${socketPath.replaceAll("'", `'\\''`)}'`]
+    this.#child = spawn('ssh', [...options, '-T', target, 'docker', ...there, 'system', 'dial-stdio'])
     const { stdin, stdout, stderr } = this.#child
     stdout.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) stdout.pause()

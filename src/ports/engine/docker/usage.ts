@@ -1,79 +1,90 @@
-import type Docker from 'dockerode'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Usage } from '../engine.ts'
+import { type CgroupReader, cpuPercent, findCgroup, type Reading } from './cgroup.ts'
 import type { DockerConnection } from './connect.ts'
-import { statusOf } from './errors.ts'
-import { containerName } from './names.ts'
+import type { Looks } from './looks.ts'
+import { Polls } from './polls.ts'
 
-const STALE_MS = 60_000
-/** Without an earlier sample the daemon takes two of its own, a second apart. */
-const TIMEOUT_MS = 15_000
+/** Least time between two readings that are compared: the kernel counts in ticks. */
+const WINDOW_MS = 250
+const FORGOTTEN_MS = 120_000
 
-interface Sample {
-  container: string
-  cpuNs: number
-  atMs: number
+interface Known {
+  read: CgroupReader
+  before: Reading
+  /** Once two have been compared. */
+  usage?: Usage
 }
 
-/** CPU is a difference: the sample before is kept here. */
+/**
+ * What units use: read from the kernel's own files where this process can see them, which costs the daemon nothing; else
+ * asked of the daemon, a few at a time. CPU is a difference: the reading before is kept here.
+ */
 export class UsageReader {
-  readonly #connection: DockerConnection
-  readonly #fleet: string
-  readonly #before = new Map<string, Sample>()
+  readonly #looks: Looks
+  readonly #roots: readonly string[] | undefined
+  readonly #polls: Polls
+  /** By the container's id. */
+  readonly #known = new Map<string, Known>()
 
-  constructor(connection: DockerConnection, fleet: string) {
-    this.#connection = connection
-    this.#fleet = fleet
+  constructor(connection: DockerConnection, looks: Looks, roots?: readonly string[]) {
+    this.#looks = looks
+    this.#roots = roots
+    this.#polls = new Polls(connection)
   }
 
   async read(ids: readonly string[]): Promise<Map<string, Usage>> {
-    const read = await Promise.all(ids.map(async (id) => [id, await this.#one(id)] as const))
-    return new Map(read.flatMap(([id, usage]) => (usage ? [[id, usage] as const] : [])))
+    const containers = await this.#containersOf(ids)
+    this.#forget()
+    const fresh = containers.filter(([, container]) => !this.#known.has(container))
+    for (const [, container] of fresh) {
+      const known = first(container, this.#roots)
+      if (known) this.#known.set(container, known)
+    }
+    const unseen = containers.filter(([, container]) => !this.#known.has(container))
+    const polled = unseen.length > 0 ? this.#polls.read(unseen) : new Map<string, Usage>()
+    if (fresh.length > unseen.length) await pause(WINDOW_MS)
+    const usage = new Map(await polled)
+    for (const [id, container] of containers) {
+      const used = this.#used(container)
+      if (used) usage.set(id, used)
+    }
+    return usage
   }
 
-  async #one(id: string): Promise<Usage | undefined> {
-    const before = this.#before.get(id)
-    const fresh = before !== undefined && Date.now() - before.atMs < STALE_MS
-    const stats = await this.#stats(id, fresh)
-    if (!stats || Object.keys(stats.memory_stats ?? {}).length === 0) return undefined // not running
-    const own = toSample(stats, stats.cpu_stats, stats.read)
-    const earlier =
-      fresh && before?.container === own.container ? before : toSample(stats, stats.precpu_stats, stats.preread)
-    this.#before.set(id, own)
-    return { cpuPercent: cpuPercent(earlier, own), memoryBytes: memoryInUse(stats) }
+  /** Of containers that nobody has asked for in a while. */
+  #forget(): void {
+    const oldest = performance.now() - FORGOTTEN_MS
+    for (const [container, { before }] of this.#known) if (before.atMs < oldest) this.#known.delete(container)
   }
 
-  #stats(id: string, oneShot: boolean): Promise<Docker.ContainerStats | undefined> {
-    return this.#connection.ask(
-      `read what ${id} uses`,
-      async () => {
-        try {
-          const container = this.#connection.docker.getContainer(containerName(this.#fleet, id))
-          return await container.stats({ stream: false, ...(oneShot ? { 'one-shot': true } : {}) })
-        } catch (thrown) {
-          if (statusOf(thrown) === 404 || statusOf(thrown) === 409) return undefined
-          throw thrown
-        }
-      },
-      { timeoutMs: TIMEOUT_MS },
+  #used(container: string): Usage | undefined {
+    const known = this.#known.get(container)
+    const reading = known?.read()
+    if (!known || !reading) {
+      this.#known.delete(container)
+      return undefined
+    }
+    if (known.usage && reading.atMs - known.before.atMs < WINDOW_MS) return known.usage
+    const usage = { cpuPercent: cpuPercent(known.before, reading), memoryBytes: reading.memoryBytes }
+    this.#known.set(container, { read: known.read, before: reading, usage })
+    return usage
+  }
+
+  /** Units that have no container are left out. */
+  async #containersOf(ids: readonly string[]): Promise<(readonly [string, string])[]> {
+    const found = await Promise.all(
+      ids.map(async (id) => {
+        const container = await this.#looks.containerOf(id)
+        return container === undefined ? undefined : ([id, container] as const)
+      }),
     )
+    return found.filter((pair) => pair !== undefined)
   }
 }
 
-function toSample(stats: Docker.ContainerStats, cpu: Docker.CPUStats | undefined, at: string): Sample {
-  const container = (stats as { id?: string }).id ?? ''
-  return { container, cpuNs: cpu?.cpu_usage?.total_usage ?? 0, atMs: Date.parse(at) }
-}
-
-/** 100 is one core; 0 when there is nothing to compare with. */
-export function cpuPercent(before: { cpuNs: number; atMs: number }, now: { cpuNs: number; atMs: number }): number {
-  const elapsedNs = (now.atMs - before.atMs) * 1_000_000
-  if (!(elapsedNs > 0) || before.cpuNs === 0 || now.cpuNs < before.cpuNs) return 0
-  return Math.round(((now.cpuNs - before.cpuNs) / elapsedNs) * 1_000) / 10
-}
-
-/** Without the page cache that the kernel takes back when it is needed, as `docker stats` counts it. */
-function memoryInUse(stats: Docker.ContainerStats): number {
-  const { usage, stats: parts } = stats.memory_stats as { usage: number; stats?: Record<string, number> }
-  const cache = parts?.total_inactive_file ?? parts?.inactive_file ?? 0
-  return Math.max(0, usage - cache)
+function first(container: string, roots?: readonly string[]): Known | undefined {
+  const read = findCgroup(container, roots)
+  const before = read?.()
+  return read && before && { read, before }
 }

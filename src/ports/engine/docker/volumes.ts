@@ -10,6 +10,10 @@ const WRITE = `
 const fs = require('node:fs')
 function run(files) {
   for (const file of files) {
+    if (file.content === null) {
+      fs.chmodSync(file.path, file.mode)
+      continue
+    }
     fs.rmSync(file.path + '.new', { force: true })
     fs.writeFileSync(file.path + '.new', Buffer.from(file.content, 'base64'), { mode: 0o600 })
     fs.chownSync(file.path + '.new', file.uid, file.gid)
@@ -64,7 +68,10 @@ export async function fillVolumes(
     image,
     script: WRITE,
     volumes: fills.map(({ volume }, i) => ({ volume, target: folder(i), readOnly: false })),
-    input: fills.flatMap(({ files }, i) => files.map((file) => toInput(folder(i), file))),
+    input: fills.flatMap(({ files, mode }, i) => [
+      ...files.map((file) => toInput(folder(i), file)),
+      ...(mode === undefined ? [] : [{ path: folder(i), mode, content: null }]),
+    ]),
   })
 }
 

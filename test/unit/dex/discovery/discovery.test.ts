@@ -1,11 +1,11 @@
 import { id } from 'ethers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type DiscoveryQuestion, discoverPools, type Factory } from '../../../../agent/dex/discovery/discovery.ts'
+import { type DiscoveryQuestion, discoverPools } from '../../../../agent/dex/discovery/discovery.ts'
 import { sqrtPriceAtTick } from '../../../../agent/dex/pools/v3-math/tick-math.ts'
 import { RpcError } from '../../../../agent/dex/rpc/error.ts'
 import type { Rpc } from '../../../../agent/dex/rpc.ts'
 import { NewPools } from '../../../../agent/market/new-pools.ts'
-import type { ChainInfo, PoolInfo, TokenInfo } from '../../../../src/protocol/chain.ts'
+import type { ChainInfo, PoolFactory, PoolInfo, TokenInfo } from '../../../../src/protocol/chain.ts'
 import { type Address, address, type Hex, wei } from '../../../../src/protocol/units.ts'
 import { type Bench, startBench, TESTER } from '../../../fixtures/dex/bench.ts'
 import { startV4, type V4Bench } from '../../../fixtures/dex/v4.ts'
@@ -18,7 +18,7 @@ let usd: Address
 let other: Address
 let lone: Address
 let pools: Record<'deep' | 'shallow' | 'v3' | 'between' | 'priced' | 'v4' | 'empty', PoolInfo>
-let factories: Factory[]
+let factories: PoolFactory[]
 
 beforeAll(async () => {
   bench = await startBench()
@@ -125,11 +125,12 @@ test('a V2 factory whose logs are refused is asked for its list; a V3 factory’
 test('pools that appear while it runs are taken in once, and shallow ones when they have become deep', async () => {
   const added: [PoolInfo[], TokenInfo[]][] = []
   const chain = { pools: Object.values(pools), tokens: [] as TokenInfo[] } as unknown as ChainInfo
-  const source = { factories, bases: [weth], minDepthWei: wei(ETHER) }
+  const source = { factories, bases: [weth, usd], minDepthWei: wei(ETHER) }
   const newPools = new NewPools({
     ...{ rpc: bench.rpc, chain, source, log: () => undefined },
+    followed: () => [pools.deep],
     add: async (some) => [...some],
-    onAdded: (some, tokens) => added.push([some, tokens]),
+    onAdded: (some, tokens) => added.push([some.map(({ pool }) => pool), tokens]),
   })
   const look = async () => {
     const { number, hash, parentHash } = await bench.head()
@@ -141,11 +142,14 @@ test('pools that appear while it runs are taken in once, and shallow ones when t
   const pair = await bench.pair(weth, fresh)
   await look()
   expect(added).toEqual([])
-  const fill = TESTER.encodeFunctionData('fillPair', [pair.address, 5n * ETHER, 5n * ETHER])
-  await bench.mine([fill])
+  // Of a base token that no new pool prices: those that are followed do. 10,000 of it are 5 ETH.
+  const inUsd = await bench.pair(usd, fresh)
+  const fill = (at: PoolInfo, base: bigint) =>
+    TESTER.encodeFunctionData('fillPair', [at.address, ...(at.token0 === fresh ? [ETHER, base] : [base, ETHER])])
+  await bench.mine([fill(pair, 5n * ETHER), fill(inUsd, 10_000n * 10n ** 6n)])
   for (let block = 0; block < 32; block++) await bench.mine([])
   await look()
   await look()
-  expect(added.map(([some]) => ids(some))).toEqual([[pair.address]])
-  expect(added[0]?.[1].map((token) => token.address).sort()).toEqual([weth, fresh].sort())
+  expect(added.flatMap(([some]) => ids(some)).sort()).toEqual([pair.address, inUsd.address].sort())
+  expect(added.flatMap(([, tokens]) => tokens.map((token) => token.address)).sort()).toEqual([weth, usd, fresh].sort())
 })

@@ -31,7 +31,13 @@ const names = (found: ReturnType<typeof options>) => found.map((option) => optio
 
 describe('the lenders of a route', () => {
   test('come the cheapest first: by premium, then by gas', () => {
-    expect(names(options([v4(there), back]))).toEqual(['own', 'balancer_v2', 'aave_v3', 'uniswap_v3', 'uniswap_v2'])
+    expect(names(options([there, back])).slice(1)).toEqual([
+      'own',
+      'balancer_v2',
+      'aave_v3',
+      'uniswap_v3',
+      'uniswap_v2',
+    ])
   })
 
   test.each([
@@ -44,15 +50,22 @@ describe('the lenders of a route', () => {
     expect(best?.gas).toBe(gasOfTrade([first, back], { kind, address: addr(1) }))
   })
 
-  test('are the chain’s alone where the first pool is of Uniswap V4', () => {
-    expect(names(options([v4(there), back], [AAVE]))).toEqual(['aave_v3'])
+  test('begin with the manager of its own first pool, for nothing: uniswap_v4; no other route is lent to by one', () => {
+    const manager = lender('uniswap_v4', 0x44, 0)
+    const rich = new Map([...RICH, [manager.address as string, raw(10n ** 20n)]])
+    const [best, ...others] = options([v4(there), back], [manager, AAVE], rich)
+    expect(best?.lender).toEqual(manager)
+    expect(best?.maxRaw).toBe(2n ** 127n - 1n)
+    expect(best?.gas).toBe(gasOfTrade([v4(there), back], lender('own', 0xee, 0)))
+    expect(names(others)).toEqual(['aave_v3'])
+    expect(names(options([there, v4(back)], [manager], rich))).toEqual(['uniswap_v2'])
   })
 
   test('are without those that have nothing, or do not lend that token', () => {
-    expect(names(options([v4(there), back], ALL, new Map()))).toEqual([])
+    expect(names(options([there, back], ALL, new Map()))).toEqual(['uniswap_v2'])
     const none = new Map(RICH).set(VAULT.address, raw(0n))
     const other = { ...POOL, tokens: [addr(7), addr(8)] }
-    expect(names(options([v4(there), back], [VAULT, other, AAVE], none))).toEqual(['aave_v3'])
+    expect(names(options([there, back], [VAULT, other, AAVE], none))).toEqual(['uniswap_v2', 'aave_v3'])
   })
 
   test('are without the pools of the route itself: later ones are locked, the first costs nothing', () => {
@@ -64,8 +77,8 @@ describe('the lenders of a route', () => {
   })
 
   test('lend as much as was read', () => {
-    const found = options([v4(there), back], [AAVE], new Map([[AAVE.address, raw(77n)]]))
-    expect(found[0]?.maxRaw).toBe(77n)
+    const found = options([there, back], [AAVE], new Map([[AAVE.address, raw(77n)]]))
+    expect(found[1]?.maxRaw).toBe(77n)
   })
 })
 
@@ -73,8 +86,9 @@ describe('a premium', () => {
   test.each([
     ['own', 30, 12_345n, 0n],
     ['aave_v3', 5, 10_000n, 5n],
-    ['aave_v3', 5, 10_999n, 5n],
-    ['aave_v3', 5, 11_000n, 6n],
+    ['aave_v3', 5, 10_001n, 6n],
+    ['aave_v3', 0, 10n ** 20n, 0n],
+    ['uniswap_v4', 0, 10n ** 20n, 0n],
     ['balancer_v2', 0, 10n ** 20n, 0n],
     ['balancer_v2', 1, 1n, 1n],
     ['balancer_v2', 1, 20_000n, 2n],
@@ -85,6 +99,19 @@ describe('a premium', () => {
     ['uniswap_v2', 0, 10n ** 20n, 0n],
   ] as const)('of %s at %i bps on %s is %s', (kind, premiumBps, amount, premium) => {
     expect(premiumOf({ kind, premiumBps }, raw(amount))).toBe(premium)
+  })
+
+  test('of Aave is rounded half up where it was seen to, and where it was not is never less, and one unit more at most', () => {
+    const aave = (rounding?: Lender['rounding']) =>
+      ({ kind: 'aave_v3', premiumBps: 5, ...(rounding && { rounding }) }) as const
+    expect([10_999n, 11_000n].map((amount) => premiumOf(aave('half_up'), raw(amount)))).toEqual([5n, 6n])
+    fc.assert(
+      fc.property(fc.bigInt(0n, 2n ** 112n), (amount) => {
+        const [unsaid, up, halfUp] = [aave(), aave('up'), aave('half_up')].map((each) => premiumOf(each, raw(amount)))
+        expect(unsaid).toBe(up)
+        expect([0n, 1n]).toContain((up as bigint) - (halfUp as bigint))
+      }),
+    )
   })
 
   test('of a pair is the least that its own check lets pass', () => {

@@ -204,8 +204,8 @@ test('a pool that cannot serve a swap says pool_empty: no reserve, too much want
   }
 })
 
-test('Aave’s premium rounds half up', () => {
-  const lender = { kind: 'aave_v3', address: addr(7), premiumBps: 5 } as const
+test('the premium of an Aave that rounds half up', () => {
+  const lender = { kind: 'aave_v3', address: addr(7), premiumBps: 5, rounding: 'half_up' } as const
   expect([999n, 1_000n, 2_999n, 3_000n, 10n ** 18n].map((size) => premiumOf(lender, raw(size)))).toEqual([
     0n,
     1n,

@@ -7,7 +7,7 @@ import { bestSize, requote } from '../../../../agent/dex/search/size.ts'
 import { lendingKey } from '../../../../agent/dex/search/terms.ts'
 import type { Lender, Opportunity, PoolState } from '../../../../src/protocol/trade.ts'
 import { raw, wei } from '../../../../src/protocol/units.ts'
-import { addr, v2Pool, v3Pool, v4Pool } from '../../../fixtures/dex/pools.ts'
+import { v2Pool, v3Pool, v4Pool } from '../../../fixtures/dex/pools.ts'
 import {
   AAVE,
   anyMarket,
@@ -71,38 +71,16 @@ test('a loan is no larger than the limit of one trade, or of one hour', () => {
   for (const size of sizes) expect(size > E18 - 1_000n && size <= E18).toBe(true)
 })
 
-test('where the first pool cannot lend, the cheapest lender that has enough does, and its premium counts', () => {
+test('where the first pool is one of V4, its manager lends for nothing, and nobody else is asked', () => {
   const first = v4Pool(v3Pool(81_000, [[78_000, 84_000, 100_000n * E18]], { at: 1, tokens: [WETH, DAI] }))
   const pools = [first, v2Pool(1_000n * E18, 3_000_000n * E18, 2, [WETH, DAI])]
-  const dearer: Lender = { ...AAVE, address: addr(0xaa7f), premiumBps: 9 }
-  const ofChain = { lenders: [dearer, AAVE] }
-  expect(search(pools, {}, ofChain)).toEqual([])
-  const [found] = search(pools, { liquidity: lends(AAVE, 10n ** 24n) }, ofChain)
+  const [found] = search(pools, { liquidity: lends(AAVE, 10n ** 24n) }, { lenders: [AAVE] })
   if (!found) throw new Error('nothing was found')
   expect(found.hops[0]?.kind).toBe('v4')
-  expect(found.lender).toEqual(AAVE)
-  expect(found.premiumRaw).toBe((found.sizeRaw * 5n + 5_000n) / 10_000n)
-  expect(found.profitRaw).toBe((found.hops[1]?.amountOut ?? 0n) - found.sizeRaw - found.premiumRaw)
-  expect(search(pools, { liquidity: lends(AAVE, E18) }, ofChain)[0]?.sizeRaw).toBeLessThanOrEqual(E18)
-  // A little from the cheap one, or all that is wanted from the dear one.
-  const both = new Map([...lends(AAVE, E18), ...lends(dearer, 10n ** 24n)])
-  expect(search(pools, { liquidity: both }, ofChain)[0]?.lender).toEqual(dearer)
-})
-
-test('a pool that lends is used: another trade that needs it makes the first borrow elsewhere', () => {
-  const first = v4Pool(v3Pool(81_000, [[78_000, 84_000, 100_000n * E18]], { at: 1, tokens: [WETH, DAI] }))
-  const alone = [first, v2Pool(1_000n * E18, 3_000_000n * E18, 2, [WETH, DAI])]
-  const others = [
-    v2Pool(1_000n * E18, 3_000_000n * E18, 3, [WETH, USDC]),
-    v2Pool(1_000n * E18, 3_300_000n * E18, 4, [WETH, USDC]),
-  ]
-  const pair: Lender = { kind: 'uniswap_v2', address: addr(3), premiumBps: 1, tokens: [WETH, USDC] }
-  const change = { liquidity: new Map([...lends(pair, 900n * E18), ...lends(AAVE, 10n ** 24n)]) }
-  const ofChain = { lenders: [AAVE, pair] }
-  expect(search(alone, change, ofChain)[0]?.lender).toEqual(pair)
-  const found = search([...alone, ...others], change, ofChain)
-  expect(found).toHaveLength(2)
-  expect(found.find(({ hops }) => hops[0]?.kind === 'v4')?.lender).toEqual(AAVE)
+  expect(found.lender).toEqual({ kind: 'uniswap_v4', address: first.manager, premiumBps: 0 })
+  expect(found.premiumRaw).toBe(0n)
+  expect(found.profitRaw).toBe((found.hops[1]?.amountOut ?? 0n) - found.sizeRaw)
+  expect(search(pools)[0]?.lender).toEqual(found.lender)
 })
 
 test('two trades that together earn more than the best one are chosen in its place', () => {
