@@ -14,9 +14,9 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { writeImageContexts } from './image-contexts.mjs'
-import { lightPlugins } from './light-plugins.mjs'
-import { mergeStart } from './merge-start.mjs'
+import { writeImageContexts } from './bundle/image-contexts.mjs'
+import { lightPlugins } from './bundle/light-plugins.mjs'
+import { mergeStart } from './bundle/merge-start.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = path.join(root, 'dist')

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
@@ -8,21 +7,15 @@ import { secretsVolume } from '../../src/fleet/secrets.ts'
 import { secretFiles } from '../../src/protocol/secrets.ts'
 import { build, Cli, errorOf, eventually, ndjson } from '../fixtures/cli.ts'
 import { describeDocker, docker } from '../fixtures/docker.ts'
+import { idsOf, tracesOf } from '../fixtures/docker-traces.ts'
 import { type RealChain, startRealChain } from '../fixtures/real-chain.ts'
 
 const FLEET = 'test-docker-live'
-const LABEL = `label=arbdeck.fleet=${FLEET}`
 const OWNER = `0x${'c01d'.repeat(10)}`
 const key = executorKey('docker-live', 1)
 const hot = keyAddress(key)
 
-const ids = async (...list: string[]) => (await docker(...list, '-q', '--filter', LABEL)).split('\n').filter(Boolean)
-
-/** What a container wrote, to stdout and to stderr. */
-function logsOf(id: string): string {
-  const { stdout, stderr } = spawnSync('docker', ['logs', id], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
-  return stdout + stderr
-}
+const ids = (...list: string[]) => idsOf(FLEET, ...list)
 
 /** The port of the node of 127.0.0.1, on the address by which containers reach this machine. */
 async function listenForContainers(port: number): Promise<net.Server> {
@@ -115,18 +108,7 @@ describeDocker('--live on Docker, with a node of this machine', () => {
       30_000,
     )
 
-    const all = await ids('ps', '-a')
-    const images = await docker('inspect', '--format', '{{.Image}}', ...all)
-    const seen = await Promise.all([
-      docker('inspect', ...all),
-      docker('inspect', ...new Set(images.split('\n'))),
-      docker('volume', 'inspect', ...(await ids('volume', 'ls'))),
-      docker('network', 'inspect', ...(await ids('network', 'ls'))),
-      ...all.map(logsOf),
-      ...all.map((id) => docker('top', id, '-eo', 'pid,args')),
-      done.stdout,
-      done.stderr,
-    ])
+    const seen = [...(await tracesOf(FLEET)), done.stdout, done.stderr]
     expect(seen.length).toBeGreaterThan(30)
     for (const secret of [key.slice(2), 's3cret']) expect(seen.filter((text) => text.includes(secret))).toEqual([])
   }, 240_000)

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -6,6 +5,7 @@ import { SERVICE_NAMES } from '../../src/protocol/fleet.ts'
 import { StatusSchema } from '../../src/protocol/snapshot.ts'
 import { build, Cli, eventually, ndjson } from '../fixtures/cli.ts'
 import { describeDocker, docker } from '../fixtures/docker.ts'
+import { idsOf, tracesOf } from '../fixtures/docker-traces.ts'
 import { hardeningTests } from '../fixtures/hardening.ts'
 import { ROLE_NAMES } from '../fixtures/roles.ts'
 
@@ -23,15 +23,9 @@ interface Container {
   Mounts: { Source: string; Destination: string }[]
 }
 
-const ids = async (...list: string[]) => (await docker(...list, '-q', '--filter', LABEL)).split('\n').filter(Boolean)
+const ids = (...list: string[]) => idsOf(FLEET, ...list)
 const containers = async (): Promise<Container[]> => JSON.parse(await docker('inspect', ...(await ids('ps', '-a'))))
 const left = async () => [...(await ids('ps', '-a')), ...(await ids('volume', 'ls')), ...(await ids('network', 'ls'))]
-
-/** What a container wrote, to stdout and to stderr. */
-function logsOf(id: string): string {
-  const { stdout, stderr } = spawnSync('docker', ['logs', id], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
-  return stdout + stderr
-}
 
 async function removeLeftovers(): Promise<void> {
   for (const [list, remove] of [
@@ -135,16 +129,7 @@ describeDocker('a fleet on Docker', () => {
     const secrets = JSON.parse(readFileSync(path.join(cli.state, 'arbdeck', FLEET, 'secrets.json'), 'utf8'))
     const values = Object.values(secrets) as string[]
     expect(values.length).toBeGreaterThanOrEqual(6)
-    const all = await ids('ps', '-a')
-    const images = await docker('inspect', '--format', '{{.Image}}', ...all)
-    const seen = await Promise.all([
-      docker('inspect', ...all),
-      docker('inspect', ...new Set(images.split('\n'))),
-      docker('volume', 'inspect', ...(await ids('volume', 'ls'))),
-      docker('network', 'inspect', ...(await ids('network', 'ls'))),
-      ...all.map(logsOf),
-      ...all.map((id) => docker('top', id, '-eo', 'pid,args')),
-    ])
+    const seen = await tracesOf(FLEET)
     for (const value of values) expect(value.length).toBeGreaterThanOrEqual(32)
     expect(values.filter((value) => seen.some((text) => text.includes(value)))).toEqual([])
   }, 60_000)

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { FleetClient } from '../../../src/client/client.ts'
-import { attachDocker } from '../../../src/launch/docker-launch.ts'
 import { findSecrets, openDocker, openDockerMemory } from '../../../src/launch/docker-parts.ts'
 import { LABELS } from '../../../src/ports/engine/docker/names.ts'
 import type { SharedMemory } from '../../../src/ports/memory/memory.ts'
@@ -10,6 +9,7 @@ import { FleetEventSchema } from '../../../src/protocol/event.ts'
 import { type Profile, roleNames, WantedSchema } from '../../../src/protocol/fleet.ts'
 import { keys, streams } from '../../../src/protocol/keys.ts'
 import { isWhole } from '../../../src/protocol/snapshot.ts'
+import { attach } from './client.ts'
 import { all, type Made, untilNone } from './containers.ts'
 
 const LOST_MS = 600_000
@@ -40,7 +40,7 @@ export async function openBenchFleet(name: string): Promise<BenchFleet> {
   const secrets = await findSecrets(parts)
   if (!secrets) throw new Error(`there is no fleet ${name}`)
   const memory = await openDockerMemory(parts, secrets, 5_000)
-  const client = await attachDocker(optionsOf(name))
+  const client = await attach(name)
   const { docker } = parts.connection
   const agents = async (): Promise<Made[]> =>
     (await all(docker, `${LABELS.fleet}=${name}`)).filter(({ labels }) => labels[LABELS.role] !== undefined)
@@ -91,13 +91,4 @@ async function wantedOf(memory: SharedMemory) {
   const wanted = await readAs(memory, keys.wanted, WantedSchema)
   if (!wanted) throw new Error('the fleet is not wanted')
   return wanted.value
-}
-
-function optionsOf(fleet: string): Parameters<typeof attachDocker>[0] {
-  const none = undefined
-  return {
-    ...{ engine: 'docker', fleet, live: false, debug: false, json: true },
-    ...{ profile: none, chain: none, chainId: none, hubPort: none, keyFile: none, executorAddress: none },
-    ...{ submitUrl: none, chainsDir: none, manifest: none, seed: none },
-  }
 }

@@ -2,13 +2,13 @@
 // bare container's start. Prints JSON. Usage: heal.mjs FLEET [KILLS]
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { attachDocker } from '../../../src/launch/docker-launch.ts'
 import { connectDocker } from '../../../src/ports/engine/docker/connect.ts'
 import { containerName } from '../../../src/ports/engine/docker/names.ts'
 import { now } from '../../../src/protocol/schemas.ts'
 import { isWhole } from '../../../src/protocol/snapshot.ts'
 import { setting } from '../../fixtures/env.ts'
 import { figure } from '../dex/figures.ts'
+import { attach } from './client.ts'
 
 const SERVER = "require('http').createServer((_, r) => r.end()).listen(80)"
 /** An agent that is not back by then counts as lost. */
@@ -31,12 +31,12 @@ export interface HealFigures {
   bareStartMs: Spread
 }
 
-type Client = Awaited<ReturnType<typeof attachDocker>>
+type Client = Awaited<ReturnType<typeof attach>>
 type Docker = Awaited<ReturnType<typeof connectDocker>>['docker']
 
 /** @param fleet runs and is whole; every agent is killed once at most, in an order that differs from run to run */
 export async function heal(fleet: string, kills = 21): Promise<HealFigures> {
-  const client = await attachDocker(optionsOf(fleet))
+  const client = await attach(fleet)
   const { docker } = await connectDocker()
   try {
     const { agents } = await client.snapshot()
@@ -101,15 +101,6 @@ function spread(ms: readonly number[]): Spread {
   const sorted = [...ms].sort((a, b) => a - b)
   const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)
   return { p50: at(0.5), p99: at(0.99), max: at(1) }
-}
-
-function optionsOf(fleet: string): Parameters<typeof attachDocker>[0] {
-  const none = undefined
-  return {
-    ...{ engine: 'docker', fleet, live: false, debug: false, json: true },
-    ...{ profile: none, chain: none, chainId: none, hubPort: none, keyFile: none, executorAddress: none },
-    ...{ submitUrl: none, chainsDir: none, manifest: none, seed: none },
-  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -16,7 +16,7 @@ import { ensureImages, imageChoice } from '../../../src/fleet/images.ts'
 import type { ImageBuild, Provisioner } from '../../../src/ports/engine/provision.ts'
 import { ROOT } from '../../fixtures/compose.ts'
 
-const script = new URL('../../../src/image-contexts.mjs', import.meta.url).href
+const script = new URL('../../../src/bundle/image-contexts.mjs', import.meta.url).href
 const { writeImageContexts } = (await import(script)) as {
   writeImageContexts(parts: { root: string; bundle: string; artefacts: string; build: string }): void
 }
