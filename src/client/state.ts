@@ -1,21 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import path from 'node:path'
 import { z } from 'zod'
 import { FleetError } from '../protocol/errors.ts'
 import { EngineNameSchema } from '../protocol/fleet.ts'
 import { Timestamp } from '../protocol/schemas.ts'
+import { makeFolder } from './make-folder.ts'
 import { processStart } from './process-start.ts'
 
 /** Longest path of a unix socket that every system we run on takes, in bytes. */
@@ -61,7 +52,7 @@ export class StateFolder {
 
   make(): void {
     try {
-      mkdirSync(this.dir, { recursive: true, mode: 0o700 })
+      makeFolder(this.dir, 0o700)
       chmodSync(this.dir, 0o700)
     } catch (cause) {
       throw new FleetError('state_stale', `the state folder ${this.dir} cannot be made or used`, {
@@ -74,7 +65,7 @@ export class StateFolder {
   /** A folder in it, made when it is not there. */
   folder(name: string): string {
     this.make()
-    mkdirSync(this.file(name), { recursive: true, mode: 0o700 })
+    makeFolder(this.file(name), 0o700)
     return this.file(name)
   }
 

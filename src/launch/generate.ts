@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FleetOptions, Generated } from '../client/launcher.ts'
+import { makeFolder } from '../client/make-folder.ts'
 import { composeFiles } from '../fleet/compose.ts'
 import { imageChoice } from '../fleet/images.ts'
 import { fleetNetworks } from '../fleet/networks.ts'
@@ -29,15 +30,27 @@ export function generateCompose(
   const root = fileURLToPath(new URL('../..', `file://${parts.entry}`))
   const folder = path.resolve(output ?? path.join(root, 'compose'))
   const files = composeFiles(inputsOf(options, folder, root, parts.defaultManifest))
-  if (!check) mkdirSync(folder, { recursive: true })
   return [...files].map(([name, text]) => {
     const file = path.join(folder, name)
     const there = textOf(file)
     if (there === text) return { file, state: 'current' }
     if (check) return { file, state: there === undefined ? 'missing' : 'stale' }
-    writeFileSync(file, text)
+    write(file, text)
     return { file, state: 'written' }
   })
+}
+
+/** @throws FleetError `conflict` */
+function write(file: string, text: string): void {
+  try {
+    makeFolder(path.dirname(file))
+    writeFileSync(file, text)
+  } catch (cause) {
+    throw new FleetError('conflict', `${file} cannot be written: ${(cause as Error).message}`, {
+      remedy: 'Name a folder that you may write to with --output.',
+      cause,
+    })
+  }
 }
 
 function inputsOf(options: FleetOptions, folder: string, root: string, defaultManifest: string) {

@@ -57,6 +57,15 @@ test('the same manifest is the same text, and what is there is left alone', () =
   expect(generate({}, folder).map(({ state }) => state)).toEqual(Array(5).fill('current'))
 })
 
+test('a folder that cannot be made is told at once, also where the file system says that it is not there', () => {
+  for (const where of ['/proc/arbdeck/compose', path.join(folder, 'file', 'compose')]) {
+    appendFileSync(path.join(folder, 'file'), 'x')
+    expect(() => generate({}, where)).toThrowError(
+      expect.objectContaining({ code: 'conflict', remedy: expect.stringContaining('--output') }),
+    )
+  }
+})
+
 test('--check writes nothing, names what is stale or missing, and fails', async () => {
   generate({}, folder)
   appendFileSync(path.join(folder, fileOf('bot')), '# by hand\n')
